@@ -1,0 +1,75 @@
+# `make demo` and `make test` do all of their set-up themselves: Python >= 3.11 is all they need.
+# Set-up happens once; it is repeated when pyproject.toml or the lock file changes.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCK := requirements-dev.lock
+DEMO := .demo
+TESTS ?= tests
+# Parallel test processes; `make test JOBS=0` runs them one after another in this one.
+JOBS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types format bench soak clean lock
+
+help:
+	@echo "make demo     approve payments at this terminal (kill it and run it again)"
+	@echo "make test     all tests"
+	@echo "make lint     ruff, the rooms' import contract, the purity of the core"
+	@echo "make types    mypy --strict on src"
+	@echo "make format   ruff format and safe fixes"
+	@echo "make bench    the benchmarks          make soak   the long fault tests"
+	@echo "make lock     resolve the versions of $(LOCK) anew"
+	@echo "make clean    remove everything made by the above"
+
+# --- set-up ----------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@tools/make_venv $(VENV) $(PYTHON)
+
+$(VENV)/.installed: pyproject.toml $(LOCK) | $(BIN)/python
+	@tools/install $(VENV) $(LOCK)
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@tools/install $(VENV) $(LOCK) dev
+	@touch $@
+
+# --- what people run -------------------------------------------------------------------------
+
+# Exit code 3 says that the program waits for a person: no failure.
+demo: $(VENV)/.installed
+	@mkdir -p $(DEMO)
+	@PAYMENTS_AUDIT=$(DEMO)/audit.csv $(BIN)/caesura run examples/payments.py \
+		--db $(DEMO)/payments.sqlite || { code=$$?; [ $$code -eq 3 ] || exit $$code; }
+
+test: $(VENV)/.installed-dev
+	@if [ "$(JOBS)" = 0 ]; then $(BIN)/python -m pytest $(TESTS); \
+	else $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS); fi
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check src tests examples tools
+	$(BIN)/ruff format --check src tests examples tools
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_purity.py
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix src tests examples tools
+	$(BIN)/ruff format src tests examples tools
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.installed-dev
+	CAESURA_SOAK=1 $(BIN)/python -m pytest tests/faults tests/property
+
+lock: | $(BIN)/python
+	@tools/lock $(BIN)/python $(LOCK)
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+		.import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

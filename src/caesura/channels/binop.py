@@ -1,0 +1,88 @@
+"""A channel with a reducer."""
+
+from __future__ import annotations
+
+import collections.abc
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NotRequired, Required, TypeVar, get_args, get_origin
+
+from caesura.channels.base import MISSING, BaseChannel
+from caesura.errors import EmptyChannelError, InvalidUpdateError
+from caesura.types import overwrite_of
+
+Value = TypeVar("Value")
+
+_CONCRETE: dict[Any, Any] = {
+    collections.abc.Sequence: list,
+    collections.abc.MutableSequence: list,
+    collections.abc.Iterable: list,
+    collections.abc.Collection: list,
+    collections.abc.Set: set,
+    collections.abc.MutableSet: set,
+    collections.abc.Mapping: dict,
+    collections.abc.MutableMapping: dict,
+}
+
+
+def _empty_of(typ: Any) -> Any:
+    """The empty value of a type, or `MISSING` if it cannot be made without arguments."""
+    while get_origin(typ) in (Required, NotRequired):
+        typ = get_args(typ)[0]
+    typ = get_origin(typ) or typ
+    typ = _CONCRETE.get(typ, typ)
+    try:
+        return typ()
+    except Exception:
+        return MISSING
+
+
+class BinaryOperatorAggregate(BaseChannel[Value, Value, Value], Generic[Value]):
+    """Folds the writes of a step into its value with ``operator(value, write)``, in task order."""
+
+    __slots__ = ("operator", "value")
+    per_step = False
+
+    def __init__(self, typ: Any, operator: Callable[[Any, Any], Any], key: str = "") -> None:
+        super().__init__(typ, key)
+        self.operator = operator
+        self.value: Any = _empty_of(typ)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BinaryOperatorAggregate):
+            return False
+        names = {getattr(f, "__name__", None) for f in (self.operator, other.operator)}
+        return "<lambda>" in names or self.operator == other.operator
+
+    __hash__ = object.__hash__
+
+    def from_checkpoint(self, checkpoint: Any) -> BinaryOperatorAggregate[Value]:
+        fresh = self.__class__.__new__(self.__class__)
+        fresh.typ, fresh.key, fresh.operator = self.typ, self.key, self.operator
+        fresh.value = _empty_of(self.typ) if checkpoint is MISSING else checkpoint
+        return fresh
+
+    def checkpoint(self) -> Any:
+        return self.value
+
+    def get(self) -> Value:
+        if self.value is MISSING:
+            raise EmptyChannelError()
+        return self.value  # type: ignore[no-any-return]
+
+    def is_available(self) -> bool:
+        return self.value is not MISSING
+
+    def update(self, values: Sequence[Value]) -> bool:
+        if not values:
+            return False
+        overwrites = [found for v in values if (found := overwrite_of(v))[0]]
+        if overwrites:
+            if len(overwrites) > 1:
+                raise InvalidUpdateError("Can receive only one Overwrite value per super-step.")
+            self.value = overwrites[0][1]
+            return True
+        value = self.value
+        for write in values:
+            value = write if value is MISSING else self.operator(value, write)
+        self.value = value
+        return True

@@ -1,0 +1,1 @@
+"""Savers: where checkpoints, writes and interrupts are kept."""

@@ -1,0 +1,135 @@
+"""Reading checkpoints backward, page by page, without folding any of them from the start. Pure.
+
+A `Reader` is where one reading stands. `Reader.page` is a generator: it yields what it wants to
+read (`Headlines`, `Walk`, `Writes`, `Asked`), is sent the stored rows, and returns the next
+checkpoints. Between two pages nothing is locked, so a reading may be as slow as its reader; each
+page is consistent in itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Sequence
+from typing import Any, Final, NamedTuple
+
+from caesura.checkpoint import rows
+from caesura.checkpoint.operations import History, InterruptRow, Loaded
+from caesura.checkpoint.rows import Codec, Row, Strand, WriteRow
+from caesura.interrupts.lifecycle import is_live
+
+PAGE: Final = 64
+_STRANDS: Final = 4
+
+
+class Headlines(NamedTuple):
+    """Rows without bodies, newest first → `Row`s whose ``body`` is empty."""
+
+    before: str | None
+    limit: int
+
+
+class Walk(NamedTuple):
+    """The rows from a checkpoint up to its full one → `Row`s, in any order."""
+
+    checkpoint_id: str
+
+
+class Writes(NamedTuple):
+    """All writes on the checkpoints from ``first`` to ``last`` → ``(checkpoint_id, WriteRow)``s."""
+
+    first: str
+    last: str
+
+
+class Asked(NamedTuple):
+    """All interrupts of the namespace and below → `InterruptRow`s, in order of asking."""
+
+
+Request = Headlines | Walk | Writes | Asked
+
+
+class Reader:
+    """Where the reading of one `History` stands."""
+
+    def __init__(self, codec: Codec, op: History) -> None:
+        self.op = op
+        self.exhausted = op.limit is not None and op.limit <= 0
+        self._codec = codec
+        self._before = op.before
+        self._left = op.limit
+        self._head_id: str | None = None
+        self._strands: list[Strand] = []
+        self._live: list[InterruptRow] = []
+        self._asked: dict[str, list[InterruptRow]] = defaultdict(list)
+
+    def page(self) -> Generator[Request, Any, list[Loaded]]:
+        """The next checkpoints; `exhausted` is set with the last ones. May be empty before that."""
+        if self._head_id is None:
+            yield from self._begin()
+        found = yield from self._headlines()
+        if not found:
+            return []
+        writes = yield from self._writes(found)
+        made = []
+        for row in found:
+            strand = yield from self._strand(row.checkpoint_id)
+            if strand is not None:
+                made.append(self._assemble(row, strand, writes[row.checkpoint_id]))
+        return made
+
+    def _begin(self) -> Generator[Request, Any, None]:
+        newest: list[Row] = yield Headlines(None, 1)
+        self._head_id = newest[0].checkpoint_id if newest else ""
+        asked: list[InterruptRow] = (yield Asked()) if newest else []
+        self._live = [row for row in asked if is_live(row)]
+        for row in asked:
+            self._asked[row.checkpoint_id].append(row)
+
+    def _headlines(self) -> Generator[Request, Any, list[Row]]:
+        wanted = self.op.filter
+        limit = PAGE if self._left is None or wanted else min(PAGE, self._left)
+        found: list[Row] = yield Headlines(self._before, limit)
+        self.exhausted = len(found) < limit
+        if found:
+            self._before = found[-1].checkpoint_id
+        if wanted:
+            decode = self._codec.decode
+            found = [row for row in found if rows.matches(decode(row.metadata), wanted)]
+        if self._left is not None:
+            found = found[: self._left]
+            self._left -= len(found)
+            self.exhausted = self.exhausted or self._left == 0
+        return found
+
+    def _writes(self, found: Sequence[Row]) -> Generator[Request, Any, dict[str, list[WriteRow]]]:
+        grouped: dict[str, list[WriteRow]] = defaultdict(list)
+        pairs = yield Writes(found[-1].checkpoint_id, found[0].checkpoint_id)
+        for checkpoint_id, row in pairs:
+            grouped[checkpoint_id].append(row)
+        return grouped
+
+    def _strand(self, checkpoint_id: str) -> Generator[Request, Any, Strand | None]:
+        for strand in self._strands:
+            if checkpoint_id in strand:
+                return strand
+        walked = rows.walk((yield Walk(checkpoint_id)), checkpoint_id)
+        if not walked:  # pruned since the last page
+            return None
+        strand = Strand(self._codec, walked)
+        self._strands = [strand, *self._strands[: _STRANDS - 1]]
+        return strand
+
+    def _assemble(self, row: Row, strand: Strand, writes: list[WriteRow]) -> Loaded:
+        own = self._asked.get(row.checkpoint_id, ())
+        here = [r for r in own if r.ns == self.op.ns]
+        mine = {r.id for r in here}
+        return rows.assemble(
+            self._codec,
+            self.op,
+            row,
+            strand.state(row.checkpoint_id),
+            strand.chain(row.checkpoint_id),
+            head_id=self._head_id or "",
+            writes=writes,
+            interrupts=here + [r for r in self._live if r.id not in mine],
+        )

@@ -1,0 +1,534 @@
+"""The saver that keeps everything in memory: for tests, and for programs that need no more.
+
+It holds the same rows as the savers on disk, in dicts, and values only as bytes: what a program
+does to its objects later cannot reach what is stored. Every operation first does all that can fail,
+and only then changes the dicts, under a lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self, cast
+
+from caesura.checkpoint import rows
+from caesura.checkpoint.history import Asked, Headlines, Request, Walk
+from caesura.checkpoint.operations import (
+    ANY_HEAD,
+    Accept,
+    Chain,
+    Commit,
+    CopyThread,
+    DeleteRuns,
+    DeleteThread,
+    FindInterrupts,
+    FindNamespaces,
+    FindRuns,
+    FindThreads,
+    History,
+    InterruptRow,
+    Load,
+    Loaded,
+    Namespace,
+    Prune,
+    PutWrites,
+    TaskWrites,
+    ThreadSummary,
+    Withdraw,
+)
+from caesura.checkpoint.rows import Headline, Row, WriteRow
+from caesura.checkpoint.saver import EngineSaver, ReadOn
+from caesura.checkpoint.serde.base import SerializerProtocol
+from caesura.errors import StaleThreadError, StorageError
+from caesura.interrupts import lifecycle
+
+__all__ = ["InMemorySaver", "MemorySaver", "PersistentDict"]
+
+_Writes = dict[tuple[str, int], WriteRow]
+_Sealed = tuple[Any, ...]
+_ID, _THREAD, _NS, _CHECKPOINT, _TASK, _STATUS, _DONE, _ASKED_AT = (
+    rows.INTERRUPT_COLUMNS.index(name)
+    for name in (
+        "id",
+        "thread_id",
+        "ns",
+        "checkpoint_id",
+        "task_id",
+        "status",
+        "done",
+        "asked_at",
+    )
+)
+
+
+class _Space:
+    """What is stored of one (thread, ns)."""
+
+    __slots__ = ("head", "rows", "writes")
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+        self.writes: dict[str, _Writes] = {}
+        self.head: str | None = None
+
+    def copy(self) -> _Space:
+        """A copy; the rows themselves never change."""
+        made = _Space()
+        made.rows, made.head = dict(self.rows), self.head
+        made.writes = {k: dict(v) for k, v in self.writes.items()}
+        return made
+
+
+class _Thread:
+    """What is stored of one thread."""
+
+    __slots__ = ("interrupts", "spaces")
+
+    def __init__(self) -> None:
+        self.spaces: dict[str, _Space] = {}
+        self.interrupts: dict[str, _Sealed] = {}
+        """Id → columns, in order of asking."""
+
+
+class InMemorySaver(EngineSaver):
+    """Stores checkpoints in this process. Lost when it ends.
+
+    Safe to share between threads and event loops. Usable as a context manager, sync or async, which
+    does nothing.
+
+    Args:
+        serde: turns values into bytes and back.
+        factory: accepted for programs that pass it; not used.
+    """
+
+    def __init__(
+        self, *, serde: SerializerProtocol | None = None, factory: Callable[..., Any] = defaultdict
+    ) -> None:
+        super().__init__(serde=serde)
+        self._threads: dict[str, _Thread] = {}
+        self._open: dict[tuple[str, str], str] = {}
+        """(thread, interrupt id) → asked_at of every open interrupt, in order of asking."""
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> bool | None:
+        return None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        tb: TracebackType | None,
+    ) -> bool | None:
+        return None
+
+    @property
+    def storage(self) -> dict[str, dict[str, dict[str, Row]]]:
+        """Thread → namespace → checkpoint id → row: a copy to look at."""
+        with self._lock:
+            return {
+                thread_id: {ns: dict(space.rows) for ns, space in thread.spaces.items()}
+                for thread_id, thread in self._threads.items()
+            }
+
+    def execute(self, op: Any) -> Any:
+        """Perform one operation."""
+        return _PERFORM[type(op)](self, op)
+
+    async def aexecute(self, op: Any) -> Any:
+        """Perform one operation; nothing here waits."""
+        kind = type(op)
+        return self.ahistory(op) if kind is History else _PERFORM[kind](self, op)
+
+    # --- checkpoints ---
+
+    def _commit(self, op: Commit) -> Chain:
+        row = rows.encode_commit(self.codec, op)
+        if op.writes or op.closing or op.withdraw is not None or op.expected_head != op.parent_id:
+            return self._commit_more(op, row)
+        with self._lock:
+            space = self._space_at(op.thread_id, op.ns, op.expected_head)
+            self._insert(space, row)
+        return rows.chain_after(row, op.chain)
+
+    def _commit_more(self, op: Commit, row: Row) -> Chain:
+        closing = [(put, self._encode_put(put)) for put in op.closing]
+        writes = self._encode_tasks(op.writes)
+        with self._lock:
+            space = self._space_at(op.thread_id, op.ns, op.expected_head)
+            if row.weight and row.parent_id not in space.rows:
+                row = rows.encode_commit(self.codec, op, full=True)
+            for put, encoded in closing:
+                self._apply_put(put, *encoded)
+            self._insert(space, row)
+            self._add_writes(space, row.checkpoint_id, writes)
+            if op.withdraw is not None:
+                self._withdraw_within(op.thread_id, op.ns, op.withdraw, op.ts)
+        return rows.chain_after(row, op.chain)
+
+    def _space_at(self, thread_id: str, ns: str, expected_head: str | None) -> _Space:
+        """The space to write to. Raises `StaleThreadError` if its head is not the expected one."""
+        thread = self._threads.get(thread_id)
+        space = thread.spaces.get(ns) if thread else None
+        head = space.head if space else None
+        if expected_head != head and expected_head != ANY_HEAD:
+            raise StaleThreadError(thread_id, expected_head, head)
+        return space or self._space(thread_id, ns)
+
+    def _space(self, thread_id: str, ns: str) -> _Space:
+        thread = self._threads.setdefault(thread_id, _Thread())
+        return thread.spaces.setdefault(ns, _Space())
+
+    @staticmethod
+    def _insert(space: _Space, row: Row) -> None:
+        space.rows[row.checkpoint_id] = row
+        if space.head is None or row.checkpoint_id > space.head:
+            space.head = row.checkpoint_id
+
+    def _load(self, op: Load) -> Loaded | None:
+        with self._lock:
+            thread = self._threads.get(op.thread_id)
+            space = thread.spaces.get(op.ns) if thread else None
+            if thread is None or space is None or space.head is None:
+                return None
+            checkpoint_id = op.checkpoint_id or space.head
+            if op.before is not None and op.checkpoint_id is None:
+                checkpoint_id = max((i for i in space.rows if i < op.before), default="")
+            walked = rows.walk(_walk(space, checkpoint_id), checkpoint_id)
+            writes = list(space.writes.get(checkpoint_id, {}).values())
+            asked = _relevant(thread.interrupts.values(), op.ns, checkpoint_id)
+            head = space.head
+        if not walked:
+            return None
+        return rows.assemble(
+            self.codec,
+            op,
+            walked[-1],
+            rows.fold(self.codec, walked),
+            rows.chain_of(walked),
+            head_id=head,
+            writes=writes,
+            interrupts=[rows.unseal_interrupt(self.codec, c) for c in asked],
+        )
+
+    def _read_on(self, op: ReadOn) -> list[Loaded]:
+        steps, answer = op.reader.page(), None
+        with self._lock:
+            while True:
+                try:
+                    request = steps.send(answer)
+                except StopIteration as done:
+                    return cast("list[Loaded]", done.value)
+                answer = self._answer(op.reader.op, request)
+
+    def _answer(self, op: History, request: Request) -> Any:
+        thread = self._threads.get(op.thread_id, _Thread())
+        space = thread.spaces.get(op.ns, _Space())
+        if isinstance(request, Headlines):
+            before = request.before
+            ids = sorted((i for i in space.rows if before is None or i < before), reverse=True)
+            return [space.rows[i] for i in ids[: request.limit]]
+        if isinstance(request, Walk):
+            return _walk(space, request.checkpoint_id)
+        if isinstance(request, Asked):
+            within = [c for c in thread.interrupts.values() if lifecycle.is_within(c[_NS], op.ns)]
+            return [rows.unseal_interrupt(self.codec, c) for c in within]
+        found = space.writes.items()
+        return [
+            (i, row) for i, ws in found if request.first <= i <= request.last for row in ws.values()
+        ]
+
+    # --- writes ---
+
+    def _put_writes(self, op: PutWrites) -> None:
+        encoded = self._encode_put(op)
+        with self._lock:
+            if op.opened and op.expected_head is not None:
+                self._space_at(op.thread_id, op.ns, op.expected_head)
+            self._apply_put(op, *encoded)
+
+    def _encode_put(self, op: PutWrites) -> tuple[list[WriteRow], list[_Sealed]]:
+        writes = rows.encode_writes(self.codec, op.task_id, op.task_path, op.writes)
+        return writes, [rows.seal_interrupt(self.codec, row) for row in op.opened]
+
+    def _encode_tasks(self, tasks: Sequence[TaskWrites]) -> list[WriteRow]:
+        return [
+            row
+            for task in tasks
+            for row in rows.encode_writes(self.codec, task.task_id, task.task_path, task.writes)
+        ]
+
+    def _apply_put(self, op: PutWrites, writes: list[WriteRow], opened: list[_Sealed]) -> None:
+        """Nothing in here can be refused."""
+        space = self._space(op.thread_id, op.ns)
+        if op.done:
+            space.writes.get(op.checkpoint_id, {}).pop((op.task_id, -1), None)
+        if writes:
+            self._add_writes(space, op.checkpoint_id, writes)
+        if opened or op.superseded or op.done:
+            self._apply_interrupts(op, opened)
+
+    @staticmethod
+    def _add_writes(space: _Space, checkpoint_id: str, writes: Iterable[WriteRow]) -> None:
+        stored = space.writes.get(checkpoint_id)
+        if stored is None:
+            stored = space.writes[checkpoint_id] = {}
+        for row in writes:
+            key = (row.task_id, row.idx)
+            if row.idx < 0 or key not in stored:
+                stored[key] = row
+
+    def _apply_interrupts(self, op: PutWrites, opened: list[_Sealed]) -> None:
+        stored = self._threads[op.thread_id].interrupts
+        for columns in opened:
+            if columns[_ID] not in stored:
+                self._store_interrupt(op.thread_id, columns)
+        if op.superseded:
+            asked_at = {row.id: row.asked_at for row in op.opened}
+            for old, new, reason in op.superseded:
+                if old in stored:
+                    row = rows.unseal_interrupt(self.codec, stored[old])
+                    closed = lifecycle.supersede(row, new, reason, asked_at.get(new))
+                    if closed is not None:
+                        self._store_interrupt(op.thread_id, self._seal(closed))
+        if op.done:
+            for columns in [c for c in stored.values() if c[_TASK] == op.task_id]:
+                done = (*columns[:_DONE], 1, *columns[_DONE + 1 :])
+                self._store_interrupt(op.thread_id, done)
+
+    # --- interrupts ---
+
+    def _seal(self, row: InterruptRow) -> _Sealed:
+        return rows.seal_interrupt(self.codec, row)
+
+    def _store_interrupt(self, thread_id: str, columns: _Sealed) -> None:
+        self._threads[thread_id].interrupts[columns[_ID]] = columns
+        if columns[_STATUS] == "open":
+            self._open[thread_id, columns[_ID]] = columns[_ASKED_AT]
+        else:
+            self._open.pop((thread_id, columns[_ID]), None)
+
+    def _interrupts(self, thread_id: str) -> list[InterruptRow]:
+        thread = self._threads.get(thread_id)
+        columns = thread.interrupts.values() if thread else ()
+        return [rows.unseal_interrupt(self.codec, c) for c in columns]
+
+    def _accept(self, op: Accept) -> list[InterruptRow]:
+        writes = self._encode_tasks(op.writes)
+        target = rows.target_of(op) if writes else ""
+        with self._lock:
+            made = lifecycle.accept(self._interrupts(op.thread_id), op.answers, op.at)
+            sealed = [self._seal(row) for row in made]
+            for columns in sealed:
+                self._store_interrupt(op.thread_id, columns)
+            if writes:
+                self._add_writes(self._space(op.thread_id, op.ns), target, writes)
+        return made
+
+    def _withdraw(self, op: Withdraw) -> list[InterruptRow]:
+        with self._lock:
+            found = self._interrupts(op.thread_id)
+            named = found if op.ids is None else [row for row in found if row.id in op.ids]
+            return self._close(op.thread_id, named, op.reason, op.at)
+
+    def _withdraw_within(self, thread_id: str, ns: str, reason: str, at: str) -> None:
+        inside = [r for r in self._interrupts(thread_id) if lifecycle.is_within(r.ns, ns)]
+        self._close(thread_id, inside, reason, at)
+
+    def _close(
+        self, thread_id: str, found: Iterable[InterruptRow], reason: str, at: str
+    ) -> list[InterruptRow]:
+        made = [row for r in found if (row := lifecycle.withdraw(r, reason, at)) is not None]
+        for columns in [self._seal(row) for row in made]:
+            self._store_interrupt(thread_id, columns)
+        return made
+
+    def _find_interrupts(self, op: FindInterrupts) -> list[InterruptRow]:
+        with self._lock:
+            found = self._candidates(op)
+        if op.interrupt_id is not None:
+            found = [c for c in found if c[_ID] == op.interrupt_id]
+        if op.status is not None:
+            found = [c for c in found if c[_STATUS] == op.status]
+        found.sort(key=lambda c: (c[_ASKED_AT], c[_THREAD]))
+        return [rows.unseal_interrupt(self.codec, c) for c in found[: op.limit]]
+
+    def _candidates(self, op: FindInterrupts) -> list[_Sealed]:
+        if op.thread_id is not None:
+            thread = self._threads.get(op.thread_id)
+            return list(thread.interrupts.values()) if thread else []
+        if op.status == "open":
+            return [self._threads[t].interrupts[i] for t, i in self._open]
+        return [c for t in self._threads.values() for c in t.interrupts.values()]
+
+    # --- threads ---
+
+    def _find_threads(self, op: FindThreads) -> list[ThreadSummary]:
+        with self._lock:
+            waiting: dict[str, int] = defaultdict(int)
+            for thread_id, _ in self._open:
+                waiting[thread_id] += 1
+            names = self._threads if op.thread_id is None else [op.thread_id]
+            found = [
+                (name, space)
+                for name in names
+                if (thread := self._threads.get(name)) and (space := thread.spaces.get(""))
+            ]
+            made = [_summary(name, space, waiting[name]) for name, space in found if space.head]
+        made.sort(key=lambda s: s.checkpoint_id, reverse=True)
+        return made[: op.limit]
+
+    def _find_namespaces(self, op: FindNamespaces) -> list[Namespace]:
+        with self._lock:
+            names = list(self._threads) if op.thread_id is None else [op.thread_id]
+            return [
+                Namespace(name, ns, space.head)
+                for name in names
+                if name in self._threads
+                for ns, space in self._threads[name].spaces.items()
+                if space.head is not None
+            ]
+
+    def _find_runs(self, op: FindRuns) -> list[str]:
+        wanted = set(op.run_ids)
+        with self._lock:
+            return [
+                name
+                for name, thread in self._threads.items()
+                if any(r.run_id in wanted for s in thread.spaces.values() for r in s.rows.values())
+            ]
+
+    # --- upkeep ---
+
+    def _delete_thread(self, op: DeleteThread) -> None:
+        with self._lock:
+            thread = self._threads.pop(op.thread_id, None)
+            for interrupt_id in thread.interrupts if thread else ():
+                self._open.pop((op.thread_id, interrupt_id), None)
+
+    def _copy_thread(self, op: CopyThread) -> None:
+        with self._lock:
+            target = self._threads.get(op.target_id)
+            if target is not None and any(space.rows for space in target.spaces.values()):
+                raise StorageError(rows.target_exists(op))
+            source = self._threads.get(op.source_id)
+            if source is None:
+                return
+            made = self._threads[op.target_id] = _Thread()
+            made.spaces = {ns: space.copy() for ns, space in source.spaces.items()}
+            for columns in source.interrupts.values():
+                row = rows.unseal_interrupt(self.codec, columns)
+                self._store_interrupt(op.target_id, self._seal(rows.moved(row, op.target_id)))
+
+    def _prune(self, op: Prune) -> None:
+        with self._lock:
+            thread = self._threads.get(op.thread_id, _Thread())
+            doomed = {ns: space.rows.keys() - {space.head} for ns, space in thread.spaces.items()}
+            self._remove(op.thread_id, thread, doomed, keep_live=True)
+
+    def _delete_runs(self, op: DeleteRuns) -> None:
+        wanted = set(op.run_ids)
+        with self._lock:
+            thread = self._threads.get(op.thread_id, _Thread())
+            doomed = {
+                ns: {i for i, row in space.rows.items() if row.run_id in wanted}
+                for ns, space in thread.spaces.items()
+            }
+            self._remove(op.thread_id, thread, doomed, keep_live=False)
+
+    def _remove(
+        self, thread_id: str, thread: _Thread, doomed: Mapping[str, set[str]], *, keep_live: bool
+    ) -> None:
+        rescued = {ns: self._rescue(thread.spaces[ns], ids) for ns, ids in doomed.items()}
+        for ns, ids in doomed.items():
+            space = thread.spaces[ns]
+            space.rows.update(rescued[ns])
+            for checkpoint_id in ids:
+                del space.rows[checkpoint_id]
+                space.writes.pop(checkpoint_id, None)
+            space.head = max(space.rows, default=None)
+        for columns in list(thread.interrupts.values()):
+            gone = columns[_CHECKPOINT] in doomed.get(columns[_NS], ())
+            if gone and not (keep_live and rows.sealed_is_live(columns)):
+                del thread.interrupts[columns[_ID]]
+                self._open.pop((thread_id, columns[_ID]), None)
+
+    def _rescue(self, space: _Space, doomed: set[str]) -> dict[str, Row]:
+        """The rows that build on doomed ones, in full."""
+        lines = [
+            Headline(r.checkpoint_id, r.parent_id, r.weight, r.run_id) for r in space.rows.values()
+        ]
+        made = {}
+        for line, parent in rows.orphans(lines, doomed):
+            walked = rows.walk(_walk(space, line.checkpoint_id), line.checkpoint_id)
+            made[line.checkpoint_id] = rows.collapsed(self.codec, walked, parent)
+        return made
+
+
+def _walk(space: _Space, checkpoint_id: str) -> list[Row]:
+    """From a checkpoint up to its full row."""
+    made = []
+    row = space.rows.get(checkpoint_id)
+    while row is not None:
+        made.append(row)
+        row = space.rows.get(row.parent_id) if row.weight and row.parent_id else None
+    return made
+
+
+def _relevant(interrupts: Iterable[_Sealed], ns: str, checkpoint_id: str) -> list[_Sealed]:
+    """Those that a `Loaded` shows."""
+    return [
+        c
+        for c in interrupts
+        if (c[_CHECKPOINT] == checkpoint_id and c[_NS] == ns)
+        or (rows.sealed_is_live(c) and lifecycle.is_within(c[_NS], ns))
+    ]
+
+
+def _summary(thread_id: str, space: _Space, waiting: int) -> ThreadSummary:
+    head = space.rows[cast(str, space.head)]
+    count = len(space.rows)
+    return ThreadSummary(thread_id, head.checkpoint_id, head.ts, head.step, count, waiting)
+
+
+_PERFORM: Final[dict[type, Callable[[InMemorySaver, Any], Any]]] = {
+    Load: InMemorySaver._load,
+    Commit: InMemorySaver._commit,
+    PutWrites: InMemorySaver._put_writes,
+    Accept: InMemorySaver._accept,
+    Withdraw: InMemorySaver._withdraw,
+    FindInterrupts: InMemorySaver._find_interrupts,
+    FindThreads: InMemorySaver._find_threads,
+    FindNamespaces: InMemorySaver._find_namespaces,
+    FindRuns: InMemorySaver._find_runs,
+    History: InMemorySaver.history,
+    ReadOn: InMemorySaver._read_on,
+    DeleteThread: InMemorySaver._delete_thread,
+    DeleteRuns: InMemorySaver._delete_runs,
+    Prune: InMemorySaver._prune,
+    CopyThread: InMemorySaver._copy_thread,
+}
+
+MemorySaver = InMemorySaver
+"""LangGraph's other name of `InMemorySaver`."""
+
+
+class PersistentDict(dict[Any, Any]):
+    """LangGraph's pickled dict. Kept as a name only: Caesura never stores or reads pickles."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(
+            "PersistentDict stores pickles, which Caesura does not do. Use SqliteSaver."
+        )

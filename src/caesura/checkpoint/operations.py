@@ -1,0 +1,330 @@
+"""What the engine asks of a saver, as plain data: the interface is this file.
+
+`Saver.execute(op)` and `await Saver.aexecute(op)` take one of these and return what its docstring
+says. Each operation is one atomic transaction within one thread: all of it is stored, or nothing is
+and an error is raised. An operation that returned is durable. Operations hold plain Python values;
+encoding them is the saver's work.
+
+A saver stores a checkpoint as the *changes* against its parent. Reading folds the changes from the
+last full one on (`caesura.core.patch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+InterruptStatus = Literal["open", "answered", "withdrawn", "superseded"]
+Version = Any
+"""Channel versions are ints here; foreign savers may use any ordered type."""
+
+
+@dataclass(slots=True, frozen=True)
+class InterruptRow:
+    """One question to a person, as stored. Times are ISO-8601 UTC strings."""
+
+    id: str
+    """32 hex characters, unique within the thread."""
+    thread_id: str
+    ns: str
+    """Checkpoint namespace of the graph whose task asks."""
+    checkpoint_id: str
+    task_id: str
+    """The task that called ``interrupt`` (a node's, or a ``@task`` call's)."""
+    ancestors: tuple[str, ...]
+    """Ids of the tasks around it, outermost first (enclosing nodes of parent graphs, callers)."""
+    node: str
+    """Name of the asking task."""
+    slot: int
+    """Position of the call among those of its task, from 0."""
+    digest: str
+    """SHA-256 (hex) of the payload's canonical JSON."""
+    payload: Any
+    key: str | None = None
+    title: str | None = None
+    response_schema: Any = None
+    """JSON Schema of the answer, or None: anything goes."""
+    asked_at: str = ""
+    status: InterruptStatus = "open"
+    answer: Any = None
+    answered_at: str | None = None
+    answered_by: str | None = None
+    reason: str | None = None
+    """Why it was withdrawn, or which paths of the payload differ where superseded."""
+    superseded_by: str | None = None
+    closed_at: str | None = None
+    done: bool = False
+    """The asking task has finished, so its answer is used up."""
+
+
+class Chain(NamedTuple):
+    """Where a checkpoint sits in its chain of changes. Opaque to the engine, handed back to the saver."""
+
+    snapshot_id: str
+    """The checkpoint, at or before this one, that holds full values."""
+    snapshot_weight: int
+    weight: int
+    """Weight (bytes + a constant a row) of the changes since the snapshot."""
+
+
+class FullState(NamedTuple):
+    """All of a checkpoint: what `Commit.full` returns."""
+
+    values: Mapping[str, Any]
+    versions: Mapping[str, Version]
+    seen: Mapping[str, Mapping[str, Version]]
+
+
+class TaskWrites(NamedTuple):
+    """What one task wrote: stored beside the checkpoint it ran on until the step is applied."""
+
+    task_id: str
+    task_path: str
+    writes: Sequence[tuple[str, Any]]
+
+
+@dataclass(slots=True)
+class Load:
+    """Read one checkpoint → `Loaded`, or None if there is none.
+
+    ``checkpoint_id`` None: the newest of (thread, ns). ``before``: the newest older than that id.
+    """
+
+    thread_id: str
+    ns: str
+    checkpoint_id: str | None = None
+    before: str | None = None
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A checkpoint with everything that hangs on it."""
+
+    thread_id: str
+    ns: str
+    checkpoint_id: str
+    parent_id: str | None
+    ts: str
+    metadata: dict[str, Any]
+    values: dict[str, Any]
+    """Channel name → stored value; channels without a value are absent."""
+    versions: dict[str, Version]
+    seen: dict[str, dict[str, Version]]
+    updated: list[str] | None
+    writes: list[tuple[str, str, Any]]
+    """(task_id, channel, value), ordered by (task_path, task_id, index)."""
+    rows: list[InterruptRow]
+    """Every interrupt asked on this very checkpoint (any status), and every one that is open, or
+    answered and not ``done``, of this namespace and those nested below it; in order of asking."""
+    head_id: str
+    """The newest checkpoint of (thread, ns) at the time of reading."""
+    chain: Chain | None = None
+
+
+@dataclass(slots=True)
+class Commit:
+    """Store a checkpoint → its `Chain`.
+
+    Refused with `StaleThreadError` if ``expected_head`` is given (not `ANY_HEAD`) and the newest
+    checkpoint of (thread, ns) is another. Stored together, in one transaction: the checkpoint,
+    ``writes`` (on this checkpoint), ``closing`` (writes on the parent, see `PutWrites`), and, if
+    ``withdraw`` is a text, every open interrupt of this namespace and below becomes ``withdrawn``
+    with it as the reason.
+
+    The saver writes ``full()`` instead of ``changes`` when ``chain`` is None or the changes since
+    the snapshot weigh as much as it does.
+    """
+
+    thread_id: str
+    ns: str
+    checkpoint_id: str
+    parent_id: str | None
+    expected_head: str | None
+    ts: str
+    metadata: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    """Channel → `caesura.core.patch` patch against the parent."""
+    versions: Mapping[str, Version]
+    """Changed versions only."""
+    seen: Mapping[str, Mapping[str, Version]]
+    """Changed nodes only (each with its whole map)."""
+    updated: Sequence[str]
+    full: Callable[[], FullState]
+    chain: Chain | None = None
+    withdraw: str | None = None
+    writes: Sequence[TaskWrites] = ()
+    closing: Sequence[PutWrites] = ()
+
+
+ANY_HEAD = "*"
+"""`Commit.expected_head`: do not check."""
+
+
+@dataclass(slots=True)
+class PutWrites:
+    """Store what a finished, failed or paused task left, on the checkpoint it ran on → None.
+
+    ``writes``: (channel, value). Ordinary ones are kept as first written for (task_id, index);
+    the special channels ``__error__ __scheduled__ __interrupt__ __resume__`` are overwritten.
+    ``opened`` rows are inserted (an id that exists already is left as it is); each pair of
+    ``superseded`` closes an open or answered row in favour of a new one: (old id, new id, reason).
+    ``done``: mark the rows of this task done; an error stored for this task goes. If ``opened`` is not empty and ``expected_head`` is
+    given, the newest checkpoint must be it, else `StaleThreadError`.
+    """
+
+    thread_id: str
+    ns: str
+    checkpoint_id: str
+    task_id: str
+    task_path: str
+    writes: Sequence[tuple[str, Any]]
+    opened: Sequence[InterruptRow] = ()
+    superseded: Sequence[tuple[str, str, str]] = ()
+    done: bool = False
+    expected_head: str | None = None
+
+
+class Answer(NamedTuple):
+    """One person's answer to one interrupt."""
+
+    interrupt_id: str
+    value: Any
+    actor: str | None = None
+
+
+@dataclass(slots=True)
+class Accept:
+    """Accept answers, all or none → the answered `InterruptRow`s, in the order given.
+
+    The check and the write are one atomic step. Refusals (nothing is stored): unknown id →
+    `UnknownInterruptError`; answered → `AlreadyAnsweredError`; withdrawn or superseded →
+    `InterruptClosedError`; each lists what is open on the thread.
+    ``writes``: stored on ``checkpoint_id`` of ``ns`` in the same transaction.
+    """
+
+    thread_id: str
+    answers: Sequence[Answer]
+    at: str
+    ns: str = ""
+    checkpoint_id: str | None = None
+    writes: Sequence[TaskWrites] = ()
+
+
+@dataclass(slots=True)
+class Withdraw:
+    """Withdraw open interrupts of a thread, with a reason → the rows withdrawn. ``ids`` None: all."""
+
+    thread_id: str
+    reason: str
+    at: str
+    ids: Sequence[str] | None = None
+
+
+@dataclass(slots=True)
+class FindInterrupts:
+    """List interrupts, oldest first → list of `InterruptRow`. Over all threads if none is named."""
+
+    thread_id: str | None = None
+    interrupt_id: str | None = None
+    status: InterruptStatus | None = "open"
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class FindThreads:
+    """List threads, most recently changed first → list of `ThreadSummary`."""
+
+    limit: int | None = None
+    thread_id: str | None = None
+
+
+class ThreadSummary(NamedTuple):
+    """One line about a thread."""
+
+    thread_id: str
+    checkpoint_id: str
+    ts: str
+    step: int
+    checkpoints: int
+    """Checkpoints of the root namespace."""
+    open_interrupts: int
+
+
+@dataclass(slots=True)
+class History:
+    """Read checkpoints of (thread, ns), newest first → iterator of `Loaded`.
+
+    ``filter``: equality on metadata keys. ``before``: ids strictly older. ``limit``: after filtering.
+    """
+
+    thread_id: str
+    ns: str
+    filter: Mapping[str, Any] = field(default_factory=dict)
+    before: str | None = None
+    limit: int | None = None
+
+
+# --- upkeep, asked by people and by LangGraph's own methods, never by a run -------------------
+
+
+class Namespace(NamedTuple):
+    """A (thread, ns) that has checkpoints, and its newest one."""
+
+    thread_id: str
+    ns: str
+    head_id: str
+
+
+@dataclass(slots=True)
+class FindNamespaces:
+    """List every (thread, ns) → list of `Namespace`, in no order. Of all threads if none is named."""
+
+    thread_id: str | None = None
+
+
+@dataclass(slots=True)
+class FindRuns:
+    """Name the threads that hold checkpoints of these runs (metadata ``run_id``) → list of ids."""
+
+    run_ids: Sequence[str]
+
+
+@dataclass(slots=True)
+class DeleteThread:
+    """Delete everything about a thread → None. A thread that does not exist is no error."""
+
+    thread_id: str
+
+
+@dataclass(slots=True)
+class DeleteRuns:
+    """Delete the checkpoints of these runs from one thread, with what hangs on them → None.
+
+    Checkpoints that built on a deleted one are stored in full and follow its nearest ancestor left.
+    """
+
+    thread_id: str
+    run_ids: Sequence[str]
+
+
+@dataclass(slots=True)
+class Prune:
+    """Delete the history of a thread → None.
+
+    Each namespace keeps its newest checkpoint, now stored in full, with its writes; interrupts that
+    are open, or answered and not ``done``, stay wherever they were asked.
+    """
+
+    thread_id: str
+
+
+@dataclass(slots=True)
+class CopyThread:
+    """Copy everything about a thread to a new one, under the same checkpoint and interrupt ids → None.
+
+    Refused with `StorageError` if the target has checkpoints.
+    """
+
+    source_id: str
+    target_id: str

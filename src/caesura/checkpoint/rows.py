@@ -1,0 +1,464 @@
+"""What is stored, as plain rows, and how rows become checkpoints again. Pure.
+
+A checkpoint is one `Row`. A *full* row (``weight`` 0) holds all values, versions and seen maps; any
+other holds the changes against its parent. Reading walks the parents back to the nearest full row
+and folds forward from there.
+
+When is a full row written? Reading must cost as much as the value is worth, and storing as much as
+what changed. So each row is weighed: bytes that add to the value (appended list items) make the
+*worth* of the chain grow, all other bytes, and a constant for the row itself, are *dead weight*. A
+full row is due once the dead weight reaches the worth. Hence at most half of what is read is dead,
+and a full row of n bytes comes only after n dead bytes: stored in total is at most three times what
+changed, and about once that for a chat that only grows.
+
+Values, answers and payloads are kept as bytes in every saver, the one in memory too: nothing that a
+program holds is shared with what is stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
+
+from caesura.checkpoint.operations import (
+    Accept,
+    Chain,
+    Commit,
+    CopyThread,
+    FullState,
+    History,
+    InterruptRow,
+    Load,
+    Loaded,
+    Version,
+)
+from caesura.constants import ERROR, INTERRUPT, RESUME, SCHEDULED
+from caesura.core import patch
+from caesura.errors import SerializationError, StorageError
+
+ROW_WEIGHT: Final = 512
+"""What reading one more row costs, in bytes of value decoded."""
+_WINDOW: Final = 64
+_TAGGED: Final = 0xC1
+"""The one byte that no MessagePack value starts with."""
+
+SPECIAL_INDEX: Final[Mapping[str, int]] = {ERROR: -1, SCHEDULED: -2, INTERRUPT: -3, RESUME: -4}
+
+
+# --- bytes -----------------------------------------------------------------------------------
+
+
+class Codec:
+    """Bytes for values, by way of a serializer.
+
+    A serializer that offers ``encode``/``decode`` (MessagePack) is called directly, and its bytes
+    are stored as they are. Bytes of any other are stored behind their tag: 0xC1, length, tag,
+    bytes.
+    """
+
+    __slots__ = ("_raw_decode", "_serde", "encode")
+
+    encode: Callable[[Any], bytes]
+    """The bytes of a value. Raises `SerializationError` with the path of what cannot be stored."""
+
+    def __init__(self, serde: Any) -> None:
+        self._serde = serde
+        raw = _offers_raw(serde)
+        self._raw_decode = serde.decode if raw else None
+        self.encode = serde.encode if raw else self._encode_tagged
+
+    def _encode_tagged(self, value: Any) -> bytes:
+        tag, data = self._serde.dumps_typed(value)
+        name: bytes = tag.encode()
+        return b"".join((bytes((_TAGGED, len(name))), name, data))
+
+    def decode(self, data: bytes) -> Any:
+        """The value of the bytes."""
+        if data[0] == _TAGGED:
+            start = 2 + data[1]
+            return self._serde.loads_typed((data[2:start].decode(), data[start:]))
+        if self._raw_decode is not None:
+            return self._raw_decode(data)
+        return self._serde.loads_typed(("msgpack", data))
+
+
+def _offers_raw(serde: Any) -> bool:
+    """True if ``encode`` and ``decode`` do what the typed methods do.
+
+    A subclass that overrides the typed methods, to encrypt for instance, must not be passed by.
+    """
+    for cls in type(serde).__mro__:
+        if "dumps_typed" in vars(cls) or "loads_typed" in vars(cls):
+            return "encode" in vars(cls) and hasattr(serde, "decode")
+    return False
+
+
+# --- checkpoints -----------------------------------------------------------------------------
+
+
+class Row(NamedTuple):
+    """A stored checkpoint of one (thread, ns)."""
+
+    checkpoint_id: str
+    parent_id: str | None
+    worth: int
+    """Estimated bytes of the whole value."""
+    weight: int
+    """Dead weight since the last full row; 0 means: this row is full."""
+    ts: str
+    step: int
+    run_id: str | None
+    metadata: bytes
+    body: bytes
+    """Encoded ``[values or patches, versions, seen, updated]``."""
+
+
+class State(NamedTuple):
+    """A folded checkpoint."""
+
+    values: dict[str, Any]
+    versions: dict[str, Version]
+    seen: dict[str, dict[str, Version]]
+    updated: list[str] | None
+
+
+def encode_commit(codec: Codec, op: Commit, *, full: bool = False) -> Row:
+    """The row that stores ``op``: changes, or everything if that is due (or ``full``)."""
+    metadata = op.metadata
+    encoded = codec.encode(metadata if type(metadata) is dict else dict(metadata))
+    step, run_id = metadata.get("step"), metadata.get("run_id")
+    head = (op.ts, step if type(step) is int else 0, run_id and str(run_id), encoded)
+    chain = op.chain
+    if chain is not None and op.parent_id is not None and not full:
+        body = _encode_changes(codec, op)
+        grown, dead = weigh(op, len(body))
+        worth, weight = chain.snapshot_weight + grown, chain.weight + dead
+        if weight < worth:
+            return Row(op.checkpoint_id, op.parent_id, worth, weight, *head, body)
+    body = encode_full(codec, op.full(), op.updated)
+    return Row(op.checkpoint_id, op.parent_id, len(body) + ROW_WEIGHT, 0, *head, body)
+
+
+def encode_full(
+    codec: Codec, state: FullState | State, updated: Sequence[str] | None = None
+) -> bytes:
+    """The body of a full row."""
+    try:
+        return codec.encode([dict(state.values), dict(state.versions), dict(state.seen), updated])
+    except SerializationError:
+        _name_culprit(codec, state.values)
+        raise
+
+
+def _encode_changes(codec: Codec, op: Commit) -> bytes:
+    try:
+        return codec.encode([op.changes, op.versions, op.seen, op.updated])
+    except SerializationError:
+        _name_culprit(codec, op.full().values)
+        raise
+
+
+def _name_culprit(codec: Codec, values: Mapping[str, Any]) -> None:
+    """Encode the values by themselves, so that the error names a path in the state."""
+    codec.encode(dict(values))
+
+
+def weigh(op: Commit, size: int) -> tuple[int, int]:
+    """``(bytes that add to the value, dead weight)`` of changes that take ``size`` bytes."""
+    dead, appends = 0, False
+    for change in op.changes.values():
+        kind = change[0]
+        if kind == "l" and not change[2]:
+            appends = True
+        elif kind != "g":
+            small = _small(change[1]) if kind == "s" else None
+            if small is None:
+                return 0, size + ROW_WEIGHT
+            dead += small
+    if not appends:
+        return 0, size + ROW_WEIGHT
+    dead += 48 * (len(op.changes) + len(op.versions) + len(op.updated))
+    for versions in op.seen.values():
+        dead += 48 * (len(versions) + 1)
+    dead = min(dead, size)
+    return size - dead, dead + ROW_WEIGHT
+
+
+def _small(value: Any) -> int | None:
+    """Bytes of a scalar, at least; None for all else."""
+    if value is None or type(value) in (bool, int, float):
+        return 9
+    return 3 * len(value) + 5 if type(value) is str else None
+
+
+def chain_of(rows: Sequence[Row]) -> Chain:
+    """Where the last of ``rows`` (a walk, oldest first) sits in its chain."""
+    return Chain(rows[0].checkpoint_id, rows[-1].worth, rows[-1].weight)
+
+
+def chain_after(row: Row, before: Chain | None) -> Chain:
+    """What `Commit` returns for the row that it stored."""
+    first = row.checkpoint_id if row.weight == 0 or before is None else before.snapshot_id
+    return Chain(first, row.worth, row.weight)
+
+
+def walk(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
+    """Rows found, in any order, as the walk to ``checkpoint_id``: oldest first, starting full.
+
+    Empty if the checkpoint is not among them. Raises `StorageError` if its full row is not.
+    """
+    by_id = {row.checkpoint_id: row for row in found}
+    row = by_id.get(checkpoint_id)
+    made: list[Row] = []
+    while row is not None:
+        made.append(row)
+        row = by_id.get(row.parent_id) if row.weight and row.parent_id else None
+    if made and made[-1].weight:
+        raise StorageError(
+            f"Checkpoint {checkpoint_id} cannot be read: it builds on {made[-1].parent_id}, "
+            "which is not stored. Nothing was changed."
+        )
+    made.reverse()
+    return made
+
+
+def fold(codec: Codec, rows: Sequence[Row]) -> State:
+    """The state at the last of ``rows`` (a walk, oldest first). Nothing in it is shared."""
+    values, versions, seen, updated = codec.decode(rows[0].body)
+    state = State(values, versions, seen, updated)
+    for row in rows[1:]:
+        state = _step(state, codec.decode(row.body), in_place=True)
+    return state
+
+
+def _step(state: State, changes: Sequence[Any], *, in_place: bool) -> State:
+    """``state`` one row later. Not ``in_place``: a new state that shares what did not change."""
+    patches, versions, seen, updated = changes
+    values = state.values
+    if in_place:
+        state.versions.update(versions)
+        state.seen.update(seen)
+        state = State(values, state.versions, state.seen, updated)
+    else:
+        values = dict(values)
+        state = State(values, {**state.versions, **versions}, {**state.seen, **seen}, updated)
+    for name, change in patches.items():
+        if change[0] == "g":
+            values.pop(name, None)
+        else:
+            values[name] = patch.apply(values.get(name), change, in_place=in_place)
+    return state
+
+
+class Strand:
+    """The states along one walk, for reading history backward without folding each from the start.
+
+    Folds forward once, keeping every 64th state; a state asked for is folded with its window, and
+    the states of the window wait for their turn. States share what did not change between them.
+    """
+
+    def __init__(self, codec: Codec, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self._changes = [codec.decode(row.body) for row in rows]
+        self._index = {row.checkpoint_id: i for i, row in enumerate(rows)}
+        self._marks = [State(*self._changes[0])]
+        state = self._marks[0]
+        for i in range(1, len(rows)):
+            state = _step(state, self._changes[i], in_place=False)
+            if i % _WINDOW == 0:
+                self._marks.append(state)
+        self._window: list[State] = []
+        self._window_at = -1
+
+    def __contains__(self, checkpoint_id: str) -> bool:
+        return checkpoint_id in self._index
+
+    def chain(self, checkpoint_id: str) -> Chain:
+        """Where a checkpoint of this walk sits in it."""
+        return chain_of(self.rows[: self._index[checkpoint_id] + 1])
+
+    def state(self, checkpoint_id: str) -> State:
+        """The state at a checkpoint of this walk. The outer dicts are the caller's own."""
+        at, offset = divmod(self._index[checkpoint_id], _WINDOW)
+        if at != self._window_at:
+            self._open_window(at)
+        found = self._window[offset]
+        return State(dict(found.values), dict(found.versions), dict(found.seen), found.updated)
+
+    def _open_window(self, at: int) -> None:
+        start = at * _WINDOW
+        states = [self._marks[at]]
+        for changes in self._changes[start + 1 : start + _WINDOW]:
+            states.append(_step(states[-1], changes, in_place=False))
+        self._window, self._window_at = states, at
+
+
+def collapsed(codec: Codec, rows: Sequence[Row], parent_id: str | None) -> Row:
+    """The last of ``rows`` (a walk, oldest first) as a full row under another parent."""
+    state = fold(codec, rows)
+    body = encode_full(codec, state, state.updated)
+    worth = len(body) + ROW_WEIGHT
+    return rows[-1]._replace(parent_id=parent_id, worth=worth, weight=0, body=body)
+
+
+class Headline(NamedTuple):
+    """What deleting must know of a stored checkpoint."""
+
+    checkpoint_id: str
+    parent_id: str | None
+    weight: int
+    run_id: str | None
+
+
+def orphans(headlines: Iterable[Headline], doomed: set[str]) -> list[tuple[Headline, str | None]]:
+    """Checkpoints left whose parent is ``doomed``, each with its nearest ancestor left, if any."""
+    known = {h.checkpoint_id: h for h in headlines}
+    found = []
+    for headline in known.values():
+        parent = headline.parent_id
+        if headline.checkpoint_id in doomed or parent not in doomed:
+            continue
+        while parent is not None and parent in doomed:
+            parent = known[parent].parent_id if parent in known else None
+        found.append((headline, parent))
+    return found
+
+
+# --- writes ----------------------------------------------------------------------------------
+
+
+class WriteRow(NamedTuple):
+    """A stored write of a task."""
+
+    task_id: str
+    idx: int
+    """Position among the task's writes; negative for the special channels (`SPECIAL_INDEX`)."""
+    task_path: str
+    channel: str
+    value: bytes
+
+
+def encode_writes(
+    codec: Codec, task_id: str, task_path: str, writes: Sequence[tuple[str, Any]]
+) -> list[WriteRow]:
+    """The rows of what a task wrote. Of several writes to one special channel the last counts."""
+    encode = codec.encode
+    special = SPECIAL_INDEX.get
+    made = [
+        WriteRow(task_id, special(channel, i), task_path, channel, encode(value))
+        for i, (channel, value) in enumerate(writes)
+    ]
+    if len(made) > 1 and len({row.idx for row in made}) < len(made):
+        made = list({row.idx: row for row in made}.values())
+    return made
+
+
+_write_order = attrgetter("task_path", "task_id", "idx")
+
+
+def decode_writes(codec: Codec, rows: Iterable[WriteRow]) -> list[tuple[str, str, Any]]:
+    """``(task_id, channel, value)`` in the order of pending writes."""
+    decode = codec.decode
+    ordered = sorted(rows, key=_write_order)
+    return [(row.task_id, row.channel, decode(row.value)) for row in ordered]
+
+
+# --- interrupts ------------------------------------------------------------------------------
+
+INTERRUPT_COLUMNS: Final = tuple(f.name for f in fields(InterruptRow))
+"""The fields of `InterruptRow`, in the order in which they are stored."""
+_BYTES: Final = ("payload", "response_schema", "answer")
+_PAYLOAD, _SCHEMA, _ANSWER, _ANCESTORS, _STATUS, _DONE = (
+    INTERRUPT_COLUMNS.index(n) for n in (*_BYTES, "ancestors", "status", "done")
+)
+_all_fields = attrgetter(*INTERRUPT_COLUMNS)
+
+
+def seal_interrupt(codec: Codec, row: InterruptRow) -> tuple[Any, ...]:
+    """``row`` as stored: its columns, values in bytes. An answer only where there is one."""
+    columns = list(_all_fields(row))
+    columns[_PAYLOAD] = codec.encode(row.payload)
+    columns[_SCHEMA] = None if row.response_schema is None else codec.encode(row.response_schema)
+    columns[_ANSWER] = None if row.answered_at is None else codec.encode(row.answer)
+    columns[_ANCESTORS] = json.dumps(row.ancestors)
+    columns[_DONE] = int(row.done)
+    return tuple(columns)
+
+
+def unseal_interrupt(codec: Codec, columns: Sequence[Any]) -> InterruptRow:
+    """The row of stored columns."""
+    made = list(columns)
+    for i in (_PAYLOAD, _SCHEMA, _ANSWER):
+        if made[i] is not None:
+            made[i] = codec.decode(made[i])
+    made[_ANCESTORS] = tuple(json.loads(made[_ANCESTORS]))
+    made[_DONE] = bool(made[_DONE])
+    return InterruptRow(*made)
+
+
+def moved(row: InterruptRow, thread_id: str) -> InterruptRow:
+    """``row`` as one of another thread."""
+    return replace(row, thread_id=thread_id)
+
+
+def sealed_is_live(columns: Sequence[Any]) -> bool:
+    """`caesura.interrupts.lifecycle.is_live` of stored columns."""
+    status = columns[_STATUS]
+    return status == "open" or (status == "answered" and not columns[_DONE])
+
+
+def target_of(op: Accept) -> str:
+    """The checkpoint that the writes of ``op`` are put on."""
+    if op.checkpoint_id is None:
+        raise ValueError("Accept.writes need Accept.checkpoint_id: the checkpoint they are put on")
+    return op.checkpoint_id
+
+
+def target_exists(op: CopyThread) -> str:
+    """The message of a refused copy."""
+    return (
+        f"Thread {op.target_id!r} has checkpoints already; nothing was copied from "
+        f"{op.source_id!r}. Delete it first or copy to a new thread."
+    )
+
+
+# --- assembly --------------------------------------------------------------------------------
+
+
+def assemble(
+    codec: Codec,
+    op: Load | History,
+    row: Row,
+    state: State,
+    chain: Chain,
+    *,
+    head_id: str,
+    writes: Iterable[WriteRow] = (),
+    interrupts: list[InterruptRow] | None = None,
+) -> Loaded:
+    """A `Loaded` out of its parts."""
+    return Loaded(
+        op.thread_id,
+        op.ns,
+        row.checkpoint_id,
+        row.parent_id,
+        row.ts,
+        codec.decode(row.metadata),
+        state.values,
+        state.versions,
+        state.seen,
+        state.updated,
+        decode_writes(codec, writes),
+        interrupts if interrupts is not None else [],
+        head_id,
+        chain,
+    )
+
+
+def matches(metadata: Mapping[str, Any], filter: Mapping[str, Any]) -> bool:
+    """True if each key of ``filter`` has an equal value in ``metadata``."""
+    missing = object()
+    return all(metadata.get(key, missing) == wanted for key, wanted in filter.items())

@@ -1,0 +1,1 @@
+"""How values become stored bytes and come back, without ever running what is stored."""

@@ -1,0 +1,135 @@
+"""From ``FILE[:name]`` to a program that can run."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from caesura.cli.outcomes import usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a program stands: a Python file, and its name in there (None: the only one)."""
+
+    path: Path
+    name: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Read ``FILE`` or ``FILE:name``. Raises `Stop` if there is no such file."""
+        file, separator, name = text.rpartition(":")
+        if not separator or not name.isidentifier():
+            file, name = text, ""
+        path = Path(file)
+        if not path.is_file():
+            raise usage(f"There is no file {file!r}.")
+        return cls(path.resolve(), name or None)
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.name}" if self.name else str(self.path)
+
+    @property
+    def thread_id(self) -> str:
+        """The thread that the same command finds again: from the file's name and the program's."""
+        return f"{self.path.stem}-{self.name}" if self.name else self.path.stem
+
+
+def load(reference: Reference) -> Any:
+    """The compiled graph or entrypoint that ``reference`` names.
+
+    A `StateGraph` is compiled. Raises `Stop` if there is none, or several and no name; whatever the
+    file itself raises passes through.
+    """
+    found = programs_in(execute(reference.path))
+    if reference.name is not None:
+        if reference.name not in found:
+            raise usage(f"{reference.path.name} has no program {reference.name!r}. {_list(found)}")
+        return _runnable(found[reference.name])
+    if not found:
+        raise usage(
+            f"{reference.path.name} has no program: no compiled graph, StateGraph or entrypoint "
+            "at the top level of the module."
+        )
+    if len(found) > 1:
+        first = next(iter(found))
+        raise usage(
+            f"{reference.path.name} has {len(found)} programs; name one, as in "
+            f"{reference.path.name}:{first}. {_list(found)}"
+        )
+    return _runnable(next(iter(found.values())))
+
+
+def _list(found: dict[str, Any]) -> str:
+    return f"It has: {', '.join(found)}." if found else "It has none."
+
+
+def _runnable(program: Any) -> Any:
+    return program if _is_compiled(program) else program.compile()
+
+
+def execute(path: Path) -> ModuleType:
+    """Import the file as a module of its own name, with its folder importable, as Python does."""
+    folder = str(path.parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = path.stem
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) != str(path):
+        name = f"{name}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    _alias_langgraph()
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise usage(f"{path.name} is no Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(name, None)
+        raise
+    return module
+
+
+def _alias_langgraph() -> None:
+    """Where LangGraph is not installed, programs that import it run on Caesura unmodified."""
+    if "langgraph" in sys.modules or importlib.util.find_spec("langgraph") is not None:
+        return
+    try:
+        alias = importlib.import_module("caesura.compat.langgraph")
+    except ModuleNotFoundError:
+        return
+    alias.install()
+
+
+def programs_in(module: ModuleType) -> dict[str, Any]:
+    """Name → program, for each one at the top level; a builder counts unless it was compiled."""
+    values = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    compiled = {name: value for name, value in values.items() if _is_compiled(value)}
+    built = {id(getattr(value, "builder", None)) for value in compiled.values()}
+    found: dict[str, Any] = {}
+    seen: set[int] = set()
+    for name, value in values.items():
+        is_program = name in compiled or (_is_builder(value) and id(value) not in built)
+        if is_program and id(value) not in seen:
+            seen.add(id(value))
+            found[name] = value
+    return found
+
+
+def _is_compiled(value: Any) -> bool:
+    from caesura.pregel import Pregel
+
+    return isinstance(value, Pregel)
+
+
+def _is_builder(value: Any) -> bool:
+    from caesura.graph import StateGraph
+
+    return isinstance(value, StateGraph)

@@ -1,0 +1,258 @@
+"""Open interrupts + a resume → who gets what, or a refusal; and who may run.
+
+Three questions are decided here, and only here:
+
+- `bind`: which interrupt does a resume answer? Decided once, when it is handed in.
+- `may_advance`: can a task that paused get further than last time? If not, it is not started.
+- `Ledger`: which stored answer does this call of ``interrupt`` get? By key; else by payload digest,
+  the same position first. An answer given to another question is never used: that question is asked
+  again, and the old interrupt is superseded. With ``lenient`` the position alone decides, as in
+  LangGraph, and a differing digest is only warned about.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from caesura.asking import Question
+from caesura.checkpoint.operations import Answer, InterruptRow
+from caesura.core.ids import interrupt_id
+from caesura.errors import (
+    AmbiguousResumeError,
+    DuplicateInterruptKeyError,
+    InvalidAnswerError,
+    NothingToResumeError,
+    UnknownInterruptError,
+)
+from caesura.schemas import check_json, differing_paths, digest_of, json_schema_of, parse_answer
+from caesura.types import Interrupt
+from caesura.warnings import InterruptDigestWarning
+
+_ID = re.compile(r"[0-9a-f]{32}\Z")
+AMBIGUOUS = (
+    "When there are multiple pending interrupts, you must specify the interrupt id when resuming. "
+    "Docs: https://docs.langchain.com/oss/python/langgraph/interrupts#handling-multiple-interrupts."
+)
+
+
+def public(row: InterruptRow) -> Interrupt:
+    """The interrupt as programs and streams see it."""
+    return Interrupt(
+        row.payload,
+        row.id,
+        response_schema=row.response_schema,
+        key=row.key,
+        title=row.title,
+        digest=row.digest,
+    )
+
+
+def is_answer_map(resume: Any) -> bool:
+    """True if ``resume`` maps interrupt ids to answers: a dict with no key of another shape."""
+    return isinstance(resume, dict) and all(
+        isinstance(key, str) and _ID.match(key) for key in resume
+    )
+
+
+def bind(resume: Any, rows: Sequence[InterruptRow], *, lenient: bool) -> list[Answer]:
+    """The answers that ``resume`` stands for, checked against the open interrupts of ``rows``.
+
+    Raises a `ResumeError` that lists what is open, before anything is stored. With ``lenient``:
+    a bare value with nothing open, and unknown ids, give no answer.
+    """
+    waiting = [row for row in rows if row.status == "open"]
+    shown = [public(row) for row in waiting]
+    if is_answer_map(resume):
+        answers = _bind_map(resume, waiting, shown, lenient)
+    elif len(waiting) == 1:
+        answers = [Answer(waiting[0].id, resume)]
+    elif waiting:
+        raise AmbiguousResumeError(AMBIGUOUS, shown)
+    elif lenient:
+        answers = []
+    else:
+        raise NothingToResumeError("A resume was handed in, but no interrupt is open.", shown)
+    _check_shapes(answers, waiting, shown)
+    return answers
+
+
+def _bind_map(
+    resume: dict[str, Any],
+    waiting: Sequence[InterruptRow],
+    shown: Sequence[Interrupt],
+    lenient: bool,
+) -> list[Answer]:
+    if lenient:
+        known = {row.id for row in waiting}
+        return [Answer(id, value) for id, value in resume.items() if id in known]
+    if not resume:
+        raise UnknownInterruptError(
+            "The resume map is empty.", reason="empty_map", open_interrupts=shown
+        )
+    # Ids that are not open are refused by the store, which knows what became of them.
+    return [Answer(id, value) for id, value in resume.items()]
+
+
+def _check_shapes(
+    answers: Iterable[Answer], waiting: Sequence[InterruptRow], shown: Sequence[Interrupt]
+) -> None:
+    by_id = {row.id: row for row in waiting}
+    for answer in answers:
+        row = by_id.get(answer.interrupt_id)
+        if row is None or row.response_schema is None:
+            continue
+        errors = check_json(row.response_schema, answer.value)
+        if errors:
+            raise InvalidAnswerError(errors, row.id, shown)
+
+
+def rows_under(rows: Iterable[InterruptRow], task: str) -> list[InterruptRow]:
+    """The interrupts asked by a task or by anything running inside it, still to be answered or used."""
+    return [
+        row
+        for row in rows
+        if (row.task_id == task or task in row.ancestors)
+        and not row.done
+        and row.status in ("open", "answered")
+    ]
+
+
+def may_advance(rows: Sequence[InterruptRow]) -> bool:
+    """True if some asking task among ``rows`` has all its answers (or there are no rows)."""
+    waiting = {row.task_id for row in rows if row.status == "open"}
+    return not rows or any(row.task_id not in waiting for row in rows)
+
+
+class Ledger:
+    """One attempt of one task at its questions: positions, what matched, what is newly asked."""
+
+    __slots__ = (
+        "_by_key",
+        "_lenient",
+        "_position",
+        "_template",
+        "_used",
+        "asked",
+        "loose",
+        "rows",
+        "superseded",
+    )
+
+    def __init__(
+        self,
+        template: InterruptRow,
+        rows: Sequence[InterruptRow],
+        *,
+        lenient: bool,
+        loose: list[Any],
+    ) -> None:
+        """``template``: a row with everything filled in that all questions of the task share."""
+        self._template = template
+        self.rows = list(rows)
+        self._lenient = lenient
+        self.loose = loose
+        self._position = 0
+        self._used: set[str] = set()
+        self._by_key: set[str] = set()
+        self.asked: list[InterruptRow] = []
+        """Open interrupts this attempt has run into."""
+        self.superseded: list[tuple[str, str, str]] = []
+
+    def ask(self, questions: Sequence[Question], at: str) -> list[Any] | None:
+        """The typed answers, or None if any is missing (`asked` then holds the open rows)."""
+        rows = [self._match(question, at) for question in questions]
+        missing = [row for row in rows if row.status == "open"]
+        if missing:
+            self.asked.extend(missing)
+            return None
+        return [_typed(q, row) for q, row in zip(questions, rows, strict=True)]
+
+    def new_rows(self) -> list[InterruptRow]:
+        """Rows of this attempt that are not stored yet."""
+        stored = {row.id for row in self.rows}
+        return [row for row in self.asked if row.id not in stored]
+
+    def _match(self, question: Question, at: str) -> InterruptRow:
+        slot, self._position = self._position, self._position + 1
+        digest = question_digest(question)
+        row = self._find(question, slot, digest)
+        if row is None:
+            return self._open(question, slot, digest, at)
+        self._used.add(row.id)
+        if row.digest == digest:
+            return row
+        if self._lenient and row.status == "answered":
+            warnings.warn(
+                f"Interrupt {slot} of {row.node!r} asks something else than was answered "
+                f"({row.id}); the stored answer is used all the same.",
+                InterruptDigestWarning,
+                stacklevel=5,
+            )
+            return row
+        return self._supersede(row, question, slot, digest, at)
+
+    def _find(self, question: Question, slot: int, digest: str) -> InterruptRow | None:
+        live = [r for r in self.rows if r.status in ("open", "answered")]
+        if question.key is not None:
+            found = next((r for r in live if r.key == question.key), None)
+            fresh = any(r.key == question.key and r.status == "open" for r in self.asked)
+            if fresh or (found and found.id in self._used and found.status == "open"):
+                raise DuplicateInterruptKeyError(
+                    f"Task {self._template.node!r} already has an open interrupt with key "
+                    f"{question.key!r}. Nothing was stored. Give each question its own key."
+                )
+            return found
+        free = [r for r in live if r.key is None and r.id not in self._used]
+        here = next((r for r in free if r.slot == slot), None)
+        if self._lenient or (here is not None and here.digest == digest):
+            return here
+        return next((r for r in free if r.digest == digest), None) or here
+
+    def _open(self, question: Question, slot: int, digest: str, at: str) -> InterruptRow:
+        base, row = self._template, None
+        known = {r.id for r in (*self.rows, *self.asked)}
+        generation = 0
+        while row is None or row in known:
+            salt = f"\x1f{generation}" if generation else ""
+            row = interrupt_id(base.ns, base.task_id + salt, slot, question.key, digest)
+            generation += 1
+        new = replace(
+            base,
+            id=row,
+            slot=slot,
+            digest=digest,
+            payload=question.value,
+            key=question.key,
+            title=question.title,
+            response_schema=json_schema_of(question.response_schema),
+            asked_at=at,
+        )
+        if self.loose:
+            new = replace(new, status="answered", answer=self.loose.pop(0), answered_at=at)
+            self.asked.append(new)
+        return new
+
+    def _supersede(
+        self, old: InterruptRow, question: Question, slot: int, digest: str, at: str
+    ) -> InterruptRow:
+        new = self._open(question, slot, digest, at)
+        paths = ", ".join(differing_paths(old.payload, question.value)) or "/"
+        self.superseded.append((old.id, new.id, f"asked again with another payload at {paths}"))
+        return new
+
+
+def question_digest(question: Question) -> str:
+    """The digest of what counts of a question's payload."""
+    if question.digest_of is not None:
+        return digest_of(question.digest_of(question.value))
+    return digest_of(question.value, volatile=tuple(question.volatile))
+
+
+def _typed(question: Question, row: InterruptRow) -> Any:
+    if question.response_schema is None:
+        return row.answer
+    return parse_answer(question.response_schema, row.answer)

@@ -1,0 +1,58 @@
+"""What the loop asks its driver to do. The driver performs, and sends the result back in.
+
+`Store` → what the operation returns. `Run` → tasks that are finished, one or more; while some are
+still running the loop yields `WAIT` for the next ones, or `CANCEL` first to stop them. `Emit`, `Log` → None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from caesura.core.state import Task
+
+
+@dataclass(slots=True)
+class Store:
+    """Perform a storage operation (`caesura.checkpoint.operations`)."""
+
+    operation: Any
+
+
+@dataclass(slots=True)
+class Run:
+    """Start these tasks."""
+
+    tasks: list[Task]
+
+
+@dataclass(slots=True)
+class Emit:
+    """Hand an event to whoever streams: mode and payload, in the namespace of the loop."""
+
+    mode: str
+    payload: Any
+
+
+@dataclass(slots=True)
+class Log:
+    """Log these texts as warnings."""
+
+    texts: list[str]
+
+
+class _Wait:
+    """Wait for the next finished tasks."""
+
+    __slots__ = ()
+
+
+class _Cancel:
+    """Stop the tasks that are still running."""
+
+    __slots__ = ()
+
+
+WAIT: Final = _Wait()
+CANCEL: Final = _Cancel()
+Effect = Store | Run | Emit | Log | _Wait | _Cancel

@@ -1,0 +1,32 @@
+"""Deterministic ids: the same place in the same history has the same id in every process."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any
+
+
+def hash_hex(text: str) -> str:
+    """32 hex characters that depend on ``text`` alone."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def task_id(checkpoint_id: str, ns: str, step: int, name: str, place: str) -> str:
+    """The id, in UUID form, of the task at ``place`` (its kind and triggers, index or call path)."""
+    h = hash_hex(f"{checkpoint_id}\x1f{ns}\x1f{step}\x1f{name}\x1f{place}")
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+
+def interrupt_id(ns: str, task: str, slot: int, key: str | None, digest: str) -> str:
+    """The id of a question: who asks (``ns``, task), where (key or slot), and what (digest)."""
+    place = f"k{key}" if key is not None else f"s{slot}"
+    return hash_hex(f"interrupt\x1f{ns}\x1f{task}\x1f{place}\x1f{digest}")
+
+
+def path_text(path: Any) -> str:
+    """A task path as text that sorts as the path does: numbers padded, nesting marked."""
+    if isinstance(path, (tuple, list)):
+        return "~" + ", ".join(path_text(part) for part in path)
+    if isinstance(path, int) and not isinstance(path, bool):
+        return f"{path:010d}"
+    return str(path)

@@ -1,0 +1,184 @@
+"""A stored checkpoint → the `StateSnapshot` that programs see (source: semantics §3.5).
+
+Without a checkpoint id the *live* view: finished siblings' writes are folded in, and ``next`` names only
+what is unfinished. With one, and in history, the *record* view: values as the step found them, every
+task with its result and the interrupts it raised. Reading never runs a node, and never raises for
+writes that do not fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from caesura.checkpoint.operations import InterruptRow, Load, Loaded
+from caesura.constants import CALLER, CONF, ERROR, NO_WRITES, RETURN
+from caesura.core import events
+from caesura.core.answers import public
+from caesura.core.apply import apply_writes, task_order
+from caesura.core.effects import Store
+from caesura.core.opening import apply_command_writes
+from caesura.core.plan import plan
+from caesura.core.program import Program
+from caesura.core.state import Task, ThreadState
+from caesura.types import PregelTask, StateSnapshot
+
+FAR = 1_000_000
+"""Steps left, for managed values where no run is going on."""
+
+
+def snapshot_at(
+    program: Program,
+    config: dict[str, Any],
+    load: Load,
+    *,
+    subgraphs: bool,
+    parents: dict[str, str] | None = None,
+) -> Generator[Store, Any, StateSnapshot]:
+    """Load a checkpoint and describe it."""
+    loaded: Loaded | None = yield Store(load)
+    if loaded is None:
+        return empty_snapshot(config)
+    live = load.checkpoint_id is None
+    return (yield from snapshot_of(program, loaded, live=live, subgraphs=subgraphs, parents=parents))
+
+
+def empty_snapshot(config: dict[str, Any]) -> StateSnapshot:
+    """The state of a thread that does not exist."""
+    return StateSnapshot({}, (), config, None, None, None, (), ())
+
+
+def snapshot_of(
+    program: Program,
+    loaded: Loaded,
+    *,
+    live: bool,
+    subgraphs: bool = False,
+    parents: dict[str, str] | None = None,
+) -> Generator[Store, Any, StateSnapshot]:
+    """Describe a loaded checkpoint."""
+    state = ThreadState.from_loaded(program, loaded, stored=False)
+    apply_command_writes(state)
+    tasks = plan(state, state.step + FAR)
+    finished = [t for t in tasks if _take_writes(state, t)]
+    values = _folded(program, loaded, state, finished) if live else None
+    shown = []
+    for task in tasks:
+        inner = yield from _inner_state(state, task, subgraphs, parents)
+        shown.append(_describe(state, task, live=live, inner=inner))
+    return StateSnapshot(
+        values=state.read(program.stream_channels) if values is None else values[0],
+        next=tuple(t.name for t in tasks if not (live and t.writes is not None)),
+        config=_config(loaded, parents),
+        metadata={k: v for k, v in loaded.metadata.items() if k != CALLER},
+        created_at=loaded.ts,
+        parent_config=events.thread_config(loaded.thread_id, loaded.ns, loaded.parent_id)
+        if loaded.parent_id
+        else None,
+        tasks=tuple(shown),
+        interrupts=tuple(i for task in shown for i in task.interrupts),
+    )
+
+
+def _config(loaded: Loaded, parents: dict[str, str] | None) -> dict[str, Any]:
+    config = events.thread_config(loaded.thread_id, loaded.ns, loaded.checkpoint_id)
+    if parents is not None:
+        config[CONF]["checkpoint_map"] = {**parents, loaded.ns: loaded.checkpoint_id}
+    return config
+
+
+def _take_writes(state: ThreadState, task: Task) -> bool:
+    """Give ``task`` its stored writes; False if it has not finished."""
+    writes = state.writes.get(task.id)
+    if not writes or any(channel == ERROR for channel, _ in writes):
+        return False
+    task.writes = [w for w in writes if w[0] != NO_WRITES]
+    return True
+
+
+def _folded(
+    program: Program, loaded: Loaded, state: ThreadState, finished: list[Task]
+) -> tuple[Any] | None:
+    """The values with the finished tasks' writes in them; None if they do not fold."""
+    if not finished:
+        return None
+    copy = ThreadState.from_loaded(program, loaded, stored=False)
+    apply_command_writes(copy)
+    try:
+        ordered = sorted(finished, key=task_order)
+        apply_writes(copy, [(t.name, t.triggers, t.writes or ()) for t in ordered])
+    except Exception:
+        return None
+    return (copy.read(program.stream_channels),)
+
+
+def _inner_state(
+    state: ThreadState, task: Task, subgraphs: bool, parents: dict[str, str] | None
+) -> Generator[Store, Any, Any]:
+    """The state of a task that is a graph: where to find it, or with ``subgraphs`` itself."""
+    graphs = task.node.subgraphs if task.node is not None else ()
+    if not graphs or task.writes is not None:
+        return None
+    graph = graphs[0]
+    ns = task.ns if graph.checkpointer is not True else lasting_ns(state.ns, task.name)
+    if not subgraphs:
+        return {CONF: {"thread_id": state.thread_id, "checkpoint_ns": ns}}
+    config = {CONF: {"thread_id": state.thread_id, "checkpoint_ns": ns}}
+    above = {**(parents or {}), state.ns: state.checkpoint_id}
+    return (
+        yield from snapshot_at(
+            graph.program, config, Load(state.thread_id, ns), subgraphs=True, parents=above
+        )
+    )
+
+
+def lasting_ns(ns: str, name: str) -> str:
+    """The namespace of a nested graph with a lasting history: the names of the nodes around it."""
+    above = [part.split(":")[0] for part in ns.split("|") if part and not part.isdigit()]
+    return "|".join([*above, name])
+
+
+def _describe(state: ThreadState, task: Task, *, live: bool, inner: Any) -> PregelTask:
+    rows = [row for row in state.rows if row.task_id == task.id or task.id in row.ancestors]
+    return PregelTask(
+        id=task.id,
+        name=task.name,
+        path=task.path,
+        error=_stored_error(state, task),
+        interrupts=tuple(public(row) for row in _shown_rows(rows, live=live)),
+        state=inner,
+        result=_result(state, task),
+    )
+
+
+def _shown_rows(rows: list[InterruptRow], *, live: bool) -> list[InterruptRow]:
+    """Live: what waits. On record: what waits, or else what was asked last."""
+    waiting = [row for row in rows if row.status == "open"]
+    if live or waiting:
+        return waiting
+    answered = [row for row in rows if row.status in ("answered", "withdrawn")]
+    last: dict[str, InterruptRow] = {}
+    for row in answered:
+        last[row.task_id] = row
+    return list(last.values())
+
+
+def _stored_error(state: ThreadState, task: Task) -> Any:
+    for channel, value in state.writes.get(task.id, ()):
+        if channel == ERROR:
+            return value
+    return None
+
+
+def _result(state: ThreadState, task: Task) -> Any:
+    writes = state.writes.get(task.id)
+    if not writes or any(channel == ERROR for channel, _ in writes):
+        return None
+    for channel, value in writes:
+        if channel == RETURN:
+            return value
+    program = state.program
+    result = events.task_result(writes, program.stream_channels)
+    if program.functional or isinstance(program.stream_channels, str):
+        return next(iter(result.values()), None)
+    return result

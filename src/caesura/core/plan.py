@@ -1,0 +1,96 @@
+"""State → the tasks that are due.
+
+First one for every `Send` in the tasks channel, in the order written; then one for every node with
+a trigger channel whose version it has not seen, by node name (source: semantics §2.4).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caesura.constants import NS_END, NS_SEP, PULL, PUSH, TASKS
+from caesura.core.ids import task_id
+from caesura.core.program import NO_INPUT, Node
+from caesura.core.state import Task, ThreadState
+from caesura.managed.base import StepPosition
+from caesura.types import Send
+
+
+def plan(state: ThreadState, stop: int) -> list[Task]:
+    """The tasks of the next step, Sends first, then nodes by name."""
+    step = state.step + 1
+    position = StepPosition(step, stop) if state.program.managed else None
+    tasks = _planned_sends(state, step)
+    for name in _candidates(state):
+        node = state.program.nodes[name]
+        if not _is_due(state, node):
+            continue
+        value = node.read(state.channels, position)
+        if value is not NO_INPUT:
+            tasks.append(_task(state, step, node, (PULL, name), node.triggers, node.place, value))
+    return tasks
+
+
+def child_ns(ns: str, name: str, task: str) -> str:
+    """The checkpoint namespace of what runs inside a task."""
+    return f"{ns}{NS_SEP}{name}{NS_END}{task}" if ns else f"{name}{NS_END}{task}"
+
+
+def _planned_sends(state: ThreadState, step: int) -> list[Task]:
+    topic = state.channels.get(TASKS)
+    if topic is None or not topic.is_available():
+        return []
+    tasks = []
+    for index, send in enumerate(topic.get()):
+        node = state.program.nodes.get(send.node) if isinstance(send, Send) else None
+        if node is None:
+            state.notes.append(
+                f"Ignoring unknown node name {getattr(send, 'node', send)} in pending sends"
+            )
+            continue
+        path = (PUSH, index, False)
+        tasks.append(_task(state, step, node, path, (PUSH,), f"push\x1f{index}", send.arg))
+    return tasks
+
+
+def _candidates(state: ThreadState) -> list[str]:
+    listeners = state.program.listeners
+    if state.updated is None:
+        return sorted({name for names in listeners.values() for name in names})
+    found = [listeners[channel] for channel in state.updated if channel in listeners]
+    if len(found) == 1:
+        return list(found[0])
+    return sorted({name for names in found for name in names})
+
+
+def _is_due(state: ThreadState, node: Node) -> bool:
+    seen, versions, channels = state.seen.get(node.name), state.versions, state.channels
+    for trigger in node.triggers:
+        version = versions.get(trigger)
+        if version is None or not channels[trigger].is_available():
+            continue
+        if seen is None or trigger not in seen or version > seen[trigger]:
+            return True
+    return False
+
+
+def _task(
+    state: ThreadState,
+    step: int,
+    node: Node,
+    path: tuple[Any, ...],
+    triggers: tuple[str, ...],
+    place: str,
+    value: Any,
+) -> Task:
+    id = task_id(state.checkpoint_id, state.ns, step, node.name, place)
+    return Task(
+        id=id,
+        name=node.name,
+        path=path,
+        triggers=triggers,
+        node=node,
+        input=value,
+        ns=child_ns(state.ns, node.name, id),
+        step=step,
+    )

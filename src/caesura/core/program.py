@@ -1,0 +1,114 @@
+"""What `graph` and `func` both compile to: flat tables that the loop walks.
+
+A program is nodes and channels. A node runs when one of its trigger channels has a version that it has
+not seen. What a node does is an `Action` (the function, and what is injected into it), then `collect`
+(its result → writes), then its branches (more calls, more writes). Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from caesura.channels.base import BaseChannel
+
+Write = tuple[str, Any]
+
+
+@dataclass(slots=True)
+class Action:
+    """A function as the drivers call it.
+
+    ``func`` and ``afunc``: the sync and async form, either may be missing. ``inject``: names of the
+    keyword arguments the scope supplies. ``name`` is for messages.
+    """
+
+    name: str
+    func: Callable[..., Any] | None
+    afunc: Callable[..., Any] | None = None
+    inject: tuple[str, ...] = ()
+    original: Any = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Branch:
+    """A conditional edge: ``path`` is called with fresh state, ``route`` turns its result into writes."""
+
+    name: str
+    action: Action
+    read: Callable[[Callable[[Sequence[str] | str], Any], Any], Any]
+    """(read fresh channels, node's own result) → what ``path`` is called with."""
+    route: Callable[[Any], list[Write]]
+
+
+@dataclass(slots=True)
+class Node:
+    """One node of a program."""
+
+    name: str
+    triggers: tuple[str, ...]
+    action: Action
+    read: Callable[[Mapping[str, BaseChannel[Any, Any, Any]], Any], Any]
+    """(channels, step position) → the node's input; `NO_INPUT` if it has none."""
+    collect: Callable[[Any], list[Write]]
+    """The node's result → writes. Raises `InvalidUpdateError`, `ParentCommand`."""
+    coerce: Callable[[Any], Any] | None = None
+    """The value read → what the node is called with (schema instances). Not applied to ``Send``."""
+    branches: tuple[Branch, ...] = ()
+    metadata: Mapping[str, Any] | None = None
+    tags: tuple[str, ...] = ()
+    retry: tuple[Any, ...] = ()
+    subgraphs: tuple[Any, ...] = ()
+    hidden: bool = False
+    defer: bool = False
+    place: str = ""
+    """Text that names the triggers in task ids."""
+
+    def __post_init__(self) -> None:
+        self.place = "pull\x1f" + "\x1f".join(sorted(self.triggers))
+
+
+class _NoInput:
+    """Marks that a node has nothing to read."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NO_INPUT"
+
+
+NO_INPUT: Any = _NoInput()
+
+
+@dataclass(slots=True)
+class Program:
+    """Nodes, channels and the tables derived from them."""
+
+    name: str
+    nodes: dict[str, Node]
+    channels: dict[str, BaseChannel[Any, Any, Any]]
+    input_channels: str | tuple[str, ...]
+    output_channels: str | tuple[str, ...]
+    stream_channels: str | tuple[str, ...]
+    managed: dict[str, Any] = field(default_factory=dict)
+    functional: bool = False
+    """An entrypoint: results are return values, there is no hidden start task."""
+    listeners: dict[str, tuple[str, ...]] = field(init=False)
+    """Channel → names of the nodes it triggers."""
+    per_step: tuple[str, ...] = field(init=False)
+    consuming: frozenset[str] = field(init=False)
+    finishing: tuple[str, ...] = field(init=False)
+    hidden: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        listeners: dict[str, list[str]] = {}
+        for name in sorted(self.nodes):
+            for trigger in self.nodes[name].triggers:
+                listeners.setdefault(trigger, []).append(name)
+        self.listeners = {channel: tuple(names) for channel, names in listeners.items()}
+        self.per_step = tuple(n for n, c in self.channels.items() if c.per_step)
+        self.consuming = frozenset(n for n, c in self.channels.items() if c.consumes)
+        self.finishing = tuple(n for n, c in self.channels.items() if c.finishes)
+        self.hidden = frozenset(n for n, node in self.nodes.items() if node.hidden)

@@ -1,0 +1,229 @@
+"""One thread's state in memory: channel values, versions, what each node has seen, pending writes.
+
+A `ThreadState` is made from a stored checkpoint (`from_loaded`) or empty, changed only by
+`core.apply`, and saved as its difference from what was stored last (`changes`). `Task` is one
+execution of a node in a step, or one call of an ``@task`` function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from caesura.channels.base import MISSING, BaseChannel
+from caesura.checkpoint.operations import FullState, InterruptRow, Loaded
+from caesura.core.patch import GONE, Patch, diff, shadow
+from caesura.core.program import Node, Program, Write
+
+
+class Task:
+    """One execution of a node in a step, or one call of an ``@task`` function."""
+
+    __slots__ = (
+        "args",
+        "cached",
+        "error",
+        "id",
+        "input",
+        "loose",
+        "name",
+        "node",
+        "ns",
+        "path",
+        "pause",
+        "result",
+        "rows",
+        "step",
+        "superseded",
+        "triggers",
+        "writes",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        name: str,
+        path: tuple[Any, ...],
+        triggers: tuple[str, ...],
+        node: Node | None,
+        input: Any,
+        ns: str,
+        step: int,
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.path = path
+        self.triggers = triggers
+        self.node = node
+        self.input = input
+        self.ns = ns
+        """The checkpoint namespace of what runs inside this task."""
+        self.step = step
+        self.writes: list[Write] | None = None
+        """What the task wrote; None until it finished."""
+        self.error: BaseException | None = None
+        self.pause: tuple[InterruptRow, ...] | None = None
+        """The open interrupts that it waits for, its own and those of graphs and tasks inside it."""
+        self.superseded: list[tuple[str, str, str]] = []
+        self.rows: list[InterruptRow] = []
+        """Interrupts this very task asked earlier."""
+        self.cached = False
+        """Its writes come from storage: it was not run this time."""
+        self.loose: list[Any] = []
+        self.args: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self.result: Any = None
+
+
+class ThreadState:
+    """See the module. ``shadows`` is None where nothing is stored."""
+
+    __slots__ = (
+        "chain",
+        "changed",
+        "channels",
+        "checkpoint_id",
+        "head_id",
+        "live",
+        "max_version",
+        "metadata",
+        "next_version",
+        "notes",
+        "ns",
+        "parent_id",
+        "program",
+        "rows",
+        "seen",
+        "seen_changed",
+        "shadows",
+        "step",
+        "thread_id",
+        "ts",
+        "updated",
+        "versions",
+        "writes",
+    )
+
+    def __init__(
+        self,
+        program: Program,
+        thread_id: str,
+        ns: str,
+        *,
+        stored: bool,
+        next_version: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.program = program
+        self.thread_id = thread_id
+        self.ns = ns
+        self.channels: dict[str, BaseChannel[Any, Any, Any]] = {}
+        self.versions: dict[str, Any] = {}
+        self.seen: dict[str, dict[str, Any]] = {}
+        self.step = -2
+        self.checkpoint_id: str = ""
+        self.parent_id: str | None = None
+        self.head_id: str | None = None
+        self.ts = ""
+        self.metadata: dict[str, Any] = {}
+        self.chain: Any = None
+        self.shadows: dict[str, Any] | None = {} if stored else None
+        self.writes: dict[str, list[Write]] = {}
+        self.rows: list[InterruptRow] = []
+        self.changed: set[str] = set()
+        self.seen_changed: set[str] = set()
+        self.live: set[str] = set()
+        self.max_version: Any = None
+        self.next_version = next_version
+        self.updated: set[str] | None = None
+        self.notes: list[str] = []
+        """Things to log: writes to channels and nodes that do not exist."""
+
+    @classmethod
+    def empty(cls, program: Program, thread_id: str, ns: str, **how: Any) -> ThreadState:
+        """The state of a thread that has no checkpoint."""
+        state = cls(program, thread_id, ns, **how)
+        for name, spec in program.channels.items():
+            state.channels[name] = spec.from_checkpoint(MISSING)
+        return state
+
+    @classmethod
+    def from_loaded(cls, program: Program, loaded: Loaded, **how: Any) -> ThreadState:
+        """The state that a stored checkpoint describes; pending writes are kept apart."""
+        state = cls(program, loaded.thread_id, loaded.ns, **how)
+        values, shadows = loaded.values, state.shadows
+        for name, spec in program.channels.items():
+            if name in values:
+                value = values[name]
+                channel = spec.from_checkpoint(value)
+                if shadows is not None:
+                    shadows[name] = shadow(value)
+                if spec.per_step and channel.is_available():
+                    state.live.add(name)
+            else:
+                channel = spec.from_checkpoint(MISSING)
+            state.channels[name] = channel
+        if shadows is not None:
+            for name in values.keys() - program.channels.keys():
+                shadows[name] = values[name]
+        state.versions = dict(loaded.versions)
+        state.seen = {node: dict(seen) for node, seen in loaded.seen.items()}
+        state.max_version = max(state.versions.values(), default=None)
+        state.step = loaded.metadata.get("step", -1)
+        state.checkpoint_id, state.parent_id = loaded.checkpoint_id, loaded.parent_id
+        state.head_id, state.ts = loaded.head_id, loaded.ts
+        state.metadata, state.chain = loaded.metadata, loaded.chain
+        state.rows = list(loaded.rows)
+        for task, channel_name, item in loaded.writes:
+            state.writes.setdefault(task, []).append((channel_name, item))
+        return state
+
+    def bump(self) -> Any:
+        """A version above every version of the thread."""
+        if self.next_version is not None:
+            return self.next_version(self.max_version)
+        return (self.max_version or 0) + 1
+
+    def take_versions(self) -> dict[str, Any]:
+        """Versions of the channels that changed since the last save. Call before `take_changes`."""
+        return {name: self.versions[name] for name in self.changed if name in self.versions}
+
+    def take_seen(self) -> dict[str, dict[str, Any]]:
+        """What nodes have seen anew since the last save."""
+        changed, self.seen_changed = self.seen_changed, set()
+        return {name: self.seen[name] for name in changed}
+
+    def take_changes(self) -> dict[str, Patch]:
+        """What changed since the last save, as patches; takes new shadows."""
+        shadows = self.shadows
+        assert shadows is not None
+        found: dict[str, Patch] = {}
+        for name in self.changed:
+            value = self.channels[name].checkpoint()
+            if value is MISSING:
+                if name in shadows:
+                    del shadows[name]
+                    found[name] = GONE
+                continue
+            patch = diff(shadows[name], value) if name in shadows else ("s", value)
+            if patch is not None:
+                shadows[name] = shadow(value)
+                found[name] = patch
+        self.changed = set()
+        return found
+
+    def full(self) -> FullState:
+        """Every stored value, version and seen version."""
+        values = {}
+        for name, channel in self.channels.items():
+            value = channel.checkpoint()
+            if value is not MISSING:
+                values[name] = value
+        return FullState(values, self.versions, self.seen)
+
+    def read(self, keys: str | tuple[str, ...]) -> Any:
+        """The value of one channel (None if empty), or a dict of those that have one."""
+        channels = self.channels
+        if isinstance(keys, str):
+            channel = channels[keys]
+            return channel.get() if channel.is_available() else None
+        return {k: c.get() for k in keys if (c := channels[k]).is_available()}

@@ -1,0 +1,462 @@
+"""The loop, once: plan, run, settle, apply, save, until nothing is due or a person is needed.
+
+A `Turn` is one run of a program on a thread. `Turn.run` is a generator of effects; a driver performs
+them (`caesura.execution`) and sends the results in. All decisions are here or in the pure modules it
+calls, so sync and async runs cannot differ.
+
+A step goes: plan the tasks; set aside those that cannot get further (finished before, or waiting for
+a person); run the rest; *settle* each as it ends, which stores its writes beside the checkpoint, so
+that it is never run again; when all have ended, fold the writes into the state and save it as the
+next checkpoint. The writes of the task that ends last are stored in the same transaction as the
+checkpoint they lead to. A pause stores the interrupts and ends the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from caesura.checkpoint.operations import Commit, InterruptRow, PutWrites
+from caesura.constants import CALLER, ERROR, INTERRUPT, NO_WRITES
+from caesura.core import events
+from caesura.core.answers import may_advance, public, rows_under
+from caesura.core.apply import apply_writes, sources_of, task_order
+from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Log, Run, Store
+from caesura.core.ids import path_text
+from caesura.core.plan import plan
+from caesura.core.program import Program
+from caesura.core.state import Task, ThreadState
+from caesura.errors import (
+    GraphBubbleUp,
+    GraphDrained,
+    GraphRecursionError,
+    create_error_message,
+)
+from caesura.errors import ErrorCode as _Code
+from caesura.types import Interrupt
+
+Steps = Generator[Effect, Any, None]
+Stop = tuple[str, ...] | Literal["*"]
+
+
+@dataclass(slots=True)
+class Request:
+    """What a run is asked to do. Times and new ids come from outside: ``now``, ``mint``."""
+
+    program: Program
+    input: Any
+    thread_id: str
+    mint: Callable[[str | None], str]
+    """A new checkpoint id that sorts after the given one."""
+    now: Callable[[], str]
+    ns: str = ""
+    checkpoint_id: str | None = None
+    stored: bool = True
+    durability: str = "async"
+    recursion_limit: int = 10007
+    before: Stop = ()
+    after: Stop = ()
+    wants: frozenset[str] = frozenset()
+    output_keys: str | tuple[str, ...] | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    parents: Mapping[str, str] = field(default_factory=dict)
+    lenient: bool = False
+    strict_resume: bool = False
+    actor: str | None = None
+    nested: bool = False
+    caller: str | None = None
+    """Which call of which task made this nested run; a checkpoint of the same caller is resumed."""
+    ancestors: tuple[str, ...] = ()
+    older_than: str | None = None
+    """A nested graph with a lasting history, replayed: start from its state before this id."""
+    cancel_siblings: bool = False
+    next_version: Callable[[Any], Any] | None = None
+    drain: Callable[[], str | None] = lambda: None
+    rows: tuple[InterruptRow, ...] = ()
+    """A nested graph that stores nothing: the interrupts it asked in earlier attempts."""
+    row_checkpoint: str = ""
+    """A nested graph that stores nothing: the enclosing checkpoint its interrupts hang on."""
+    plain_store: bool = False
+    """The saver knows nothing of interrupt rows: enclosing tasks store what they wait for too."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended."""
+
+    kind: Literal["done", "paused", "before", "after"]
+    interrupts: tuple[Interrupt, ...] = ()
+    rows: tuple[InterruptRow, ...] = ()
+
+
+class Turn:
+    """One run of a program on a thread."""
+
+    __slots__ = (
+        "_closing",
+        "_fresh",
+        "_held",
+        "_hold",
+        "_unsaved",
+        "_value_keys",
+        "_withdraw",
+        "keys",
+        "loose",
+        "outcome",
+        "request",
+        "resumed",
+        "rewound_from",
+        "shown_values",
+        "state",
+        "stop",
+        "stored_head",
+        "stored_id",
+    )
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.state: ThreadState
+        self.outcome = Outcome("done")
+        self.stop = 0
+        self.loose: list[Any] = []
+        self.resumed = False
+        """The run goes on with a stored step (nested graphs then look for their own)."""
+        self.rewound_from: str | None = None
+        """The checkpoint this run was forked from, for nested graphs with a lasting history."""
+        self._hold = request.stored and request.durability == "exit"
+        self._held: list[PutWrites] = []
+        self.shown_values = False
+        """There is an output to return: input or a node wrote it, or the thread had it."""
+        self.stored_id: str | None = None
+        """The newest stored checkpoint of this run's line: the parent of the next one stored."""
+        self.stored_head: str | None = None
+        """The newest checkpoint of the thread, as this run knows it."""
+        self._closing: PutWrites | None = None
+        self._fresh = False
+        self._unsaved = False
+        self._withdraw: str | None = None
+        keys = request.output_keys
+        self.keys = request.program.stream_channels if keys is None else keys
+        self._value_keys = frozenset((self.keys,) if isinstance(self.keys, str) else self.keys)
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    def run(self) -> Generator[Effect, Any, Outcome]:
+        """All effects of the run; returns how it ended. Raises what the program raises."""
+        from caesura.core.opening import open_thread
+
+        try:
+            yield from open_thread(self)
+            while (tasks := (yield from self._next_step())) is not None:
+                if (yield from self._work(tasks)):
+                    break
+        finally:
+            yield from self._store_closing()
+            if self._hold:
+                yield from self._flush()
+        return self.outcome
+
+    def _next_step(self) -> Generator[Effect, Any, list[Task] | None]:
+        """The tasks of the next step; None if the run ends here."""
+        state = self.state
+        if state.step + 1 > self.stop:
+            raise GraphRecursionError(
+                create_error_message(
+                    message=f"Recursion limit of {self.request.recursion_limit} reached without "
+                    "hitting a stop condition. You can increase the limit by setting the "
+                    "`recursion_limit` config key.",
+                    error_code=_Code.GRAPH_RECURSION_LIMIT,
+                )
+            )
+        tasks = plan(state, self.stop)
+        if state.notes:
+            notes, state.notes = state.notes, []
+            yield Log(notes)
+        yield from self._show_checkpoint(tasks)
+        if not tasks:
+            return None
+        for task in tasks:
+            self.adopt(task)
+        if self.request.before and any(t.writes is None for t in tasks):
+            if self._breaks(self.request.before, {t.name for t in tasks}):
+                yield from self._break("before")
+                return None
+        return tasks
+
+    def _work(self, tasks: list[Task]) -> Generator[Effect, Any, bool]:
+        """Run one step; True if the run stops after it."""
+        idle = [t for t in tasks if t.pause is not None]
+        due = [t for t in tasks if t.writes is None and t.pause is None]
+        yield from self._announce(tasks)
+        failure = (yield from self._run(due)) if due else None
+        if failure is not None:
+            raise failure
+        if any(t.pause is not None for t in tasks):
+            yield from self._store_closing()
+            yield from self._pause(tasks, idle)
+            return True
+        yield from self._apply(tasks)
+        if self.request.after and self._breaks(self.request.after, {t.name for t in tasks}):
+            yield from self._show_checkpoint(plan(self.state, self.stop))
+            yield from self._break("after")
+            return True
+        reason = self.request.drain()
+        if reason is not None and plan(self.state, self.stop):
+            raise GraphDrained(reason)
+        return False
+
+    def _show_checkpoint(self, tasks: list[Task]) -> Steps:
+        """Tell about the checkpoint the run stands on, if that was not done."""
+        if self._fresh and self.request.stored and "checkpoints" in self.request.wants:
+            yield Emit(
+                "checkpoints", events.checkpoint_payload(self.state, tasks, self._waiting(tasks))
+            )
+        self._fresh = False
+
+    def adopt(self, task: Task) -> None:
+        """Give a planned task what is stored of it: its writes, its interrupts, or its pause."""
+        state = self.state
+        writes = state.writes.get(task.id)
+        failed = writes is not None and any(channel == ERROR for channel, _ in writes)
+        if writes and not failed:
+            task.writes = [w for w in writes if w[0] != NO_WRITES]
+            task.cached = True
+            return
+        if state.rows:
+            task.rows = [row for row in state.rows if row.task_id == task.id]
+            under = rows_under(state.rows, task.id)
+            if not failed and not may_advance(under):
+                task.pause = tuple(row for row in under if row.status == "open")
+        if self.loose and task.pause is None:
+            task.loose = self.loose
+
+    # --- running -----------------------------------------------------------------------------
+
+    def _announce(self, tasks: list[Task]) -> Steps:
+        if "tasks" not in self.request.wants:
+            return
+        hidden = self.request.program.hidden
+        for task in tasks:
+            if task.name not in hidden:
+                yield Emit("tasks", events.task_payload(task))
+
+    def _run(self, due: list[Task]) -> Generator[Effect, Any, BaseException | None]:
+        """Run tasks to their end, settling each; returns the first failure."""
+        left, failure = len(due), None
+        finished = yield Run(due)
+        while True:
+            for task in finished:
+                left -= 1
+                if task.error is not None and failure is None:
+                    failure = task.error
+                yield from self._settle(task, last=left == 0 and failure is None)
+            if left == 0:
+                return failure
+            if failure is not None and self.request.cancel_siblings:
+                yield CANCEL
+            finished = yield WAIT
+
+    def _settle(self, task: Task, *, last: bool) -> Steps:
+        """Store and tell what a task left behind."""
+        interrupts: tuple[Interrupt, ...] = ()
+        if task.pause is not None:
+            interrupts = tuple(public(row) for row in task.pause)
+            yield from self._store_pause(task)
+        elif task.error is not None:
+            if self.request.stored and not isinstance(task.error, GraphBubbleUp):
+                yield from self._put(self.writes_of(task, [(ERROR, repr(task.error))]))
+        elif self.request.stored:
+            writes = self.writes_of(task, task.writes or [(NO_WRITES, None)], done=True)
+            if last:
+                self._closing = writes
+            else:
+                yield from self._put(writes)
+        yield from self._tell(task, interrupts)
+
+    def _tell(self, task: Task, interrupts: tuple[Interrupt, ...]) -> Steps:
+        wants = self.request.wants
+        if not wants or task.name in self.request.program.hidden and not interrupts:
+            return
+        if "updates" in wants:
+            if interrupts:
+                yield Emit("updates", {INTERRUPT: interrupts})
+            elif task.error is None:
+                yield Emit("updates", events.update_payload(task, self.keys))
+        if "tasks" in wants and task.name not in self.request.program.hidden:
+            yield Emit("tasks", events.result_payload(task, self.keys, interrupts))
+
+    def writes_of(
+        self, task: Task, writes: Sequence[tuple[str, Any]], *, done: bool = False
+    ) -> PutWrites:
+        """The operation that stores what a task left on the current checkpoint."""
+        return PutWrites(
+            self.state.thread_id,
+            self.state.ns,
+            self.state.checkpoint_id,
+            task.id,
+            path_text(task.path),
+            writes,
+            superseded=task.superseded,
+            done=done and bool(self.state.rows),
+        )
+
+    def _store_pause(self, task: Task) -> Steps:
+        assert task.pause is not None
+        if not self.request.stored:
+            return
+        here = self.state.checkpoint_id
+        own = tuple(r for r in task.pause if r.task_id == task.id or r.checkpoint_id == here)
+        rows = task.pause if self.request.plain_store else own
+        if rows or task.superseded:
+            operation = self.writes_of(task, ())
+            operation.opened = rows
+            operation.expected_head = None if self._hold else self.stored_head
+            yield from self._put(operation)
+
+    def hold(self, operation: PutWrites) -> bool:
+        """Keep an operation for the end of the run, where durability says so."""
+        if self._hold:
+            self._held.append(operation)
+        return self._hold
+
+    def _put(self, operation: PutWrites) -> Steps:
+        if not self.hold(operation):
+            yield Store(operation)
+
+    def _store_closing(self) -> Steps:
+        closing, self._closing = self._closing, None
+        if closing is not None:
+            yield from self._put(closing)
+
+    # --- pausing -----------------------------------------------------------------------------
+
+    def _waiting(self, tasks: list[Task]) -> dict[str, Sequence[Interrupt]]:
+        if not self.state.rows:
+            return {}
+        return {
+            t.id: [public(r) for r in rows_under(self.state.rows, t.id) if r.status == "open"]
+            for t in tasks
+        }
+
+    def _pause(self, tasks: list[Task], idle: list[Task]) -> Steps:
+        """End the run at its open interrupts. ``idle``: tasks that wait and were not started."""
+        rows = tuple(
+            row for task in sorted(tasks, key=task_order) if task.pause for row in task.pause
+        )
+        interrupts = tuple(public(row) for row in rows)
+        self.outcome = Outcome("paused", interrupts, rows)
+        if self._hold:  # Promise 3 in every durability mode: stored before it is told.
+            yield from self._flush()
+        wants = self.request.wants
+        for task in idle:
+            yield from self._tell(task, tuple(public(row) for row in task.pause or ()))
+        if "values" in wants:
+            yield Emit("values", events.pause_values(self.state, self.keys, interrupts))
+        if not self.request.lenient and not wants & {"values", "updates", "tasks"}:
+            yield from self._show_pause_elsewhere(tasks, interrupts)
+
+    def _show_pause_elsewhere(self, tasks: list[Task], interrupts: tuple[Interrupt, ...]) -> Steps:
+        """Modes that would not show the pause by themselves show it too."""
+        wants = self.request.wants
+        if "checkpoints" in wants and self.request.stored:
+            waiting = {t.id: [public(r) for r in t.pause] for t in tasks if t.pause}
+            yield Emit("checkpoints", events.checkpoint_payload(self.state, tasks, waiting))
+        if "custom" in wants:
+            yield Emit("custom", {INTERRUPT: interrupts})
+        if "messages" in wants:
+            yield Emit("messages", ({INTERRUPT: interrupts}, {}))
+
+    def stands_on_stored(self) -> None:
+        """The run goes on from a stored checkpoint: it is told of once more."""
+        self._fresh = True
+
+    def _breaks(self, stops: Stop, names: set[str]) -> bool:
+        """True if a static breakpoint holds: one of its nodes, and news since the last stop."""
+        state = self.state
+        seen = state.seen.get(INTERRUPT, {})
+        if not any(c not in seen or v > seen[c] for c, v in state.versions.items()):
+            return False
+        if stops == "*":
+            return bool(names - self.request.program.hidden)
+        return not names.isdisjoint(stops)
+
+    def _break(self, kind: Literal["before", "after"]) -> Steps:
+        self.outcome = Outcome(kind)
+        if "updates" in self.request.wants:
+            yield Emit("updates", {INTERRUPT: ()})
+
+    # --- saving ------------------------------------------------------------------------------
+
+    def _apply(self, tasks: list[Task]) -> Steps:
+        state = self.state
+        updated = apply_writes(state, sources_of(tasks))
+        state.writes = {}
+        if state.rows:
+            over = {t.id for t in tasks}
+            state.rows = [
+                row
+                for row in state.rows
+                if row.task_id not in over and over.isdisjoint(row.ancestors)
+            ]
+        state.updated = updated
+        yield from self.save("loop", state.step + 1)
+        if not updated.isdisjoint(self._value_keys):
+            self.shown_values = True
+            if "values" in self.request.wants:
+                yield Emit("values", state.read(self.keys))
+
+    def save(self, source: str, step: int, *, withdraw: str | None = None) -> Steps:
+        """Make the state the next checkpoint. ``withdraw``: why open interrupts end here."""
+        state, request = self.state, self.request
+        state.step = step
+        if not request.stored:
+            return
+        state.metadata = {"source": source, "step": step, "parents": request.parents}
+        state.metadata.update(request.metadata)
+        if request.caller is not None:
+            state.metadata[CALLER] = request.caller
+        state.parent_id = state.checkpoint_id or None
+        state.checkpoint_id = request.mint(state.head_id)
+        state.ts = request.now()
+        self._fresh = self._unsaved = True
+        self._withdraw = withdraw or self._withdraw
+        if self._hold:
+            self._closing = None
+            self._held = []
+            state.head_id = state.checkpoint_id
+        else:
+            yield from self._commit()
+
+    def _commit(self) -> Steps:
+        state = self.state
+        closing, self._closing = self._closing, None
+        state.parent_id = self.stored_id
+        operation = Commit(
+            thread_id=state.thread_id,
+            ns=state.ns,
+            checkpoint_id=state.checkpoint_id,
+            parent_id=self.stored_id,
+            expected_head=self.stored_head,
+            ts=state.ts,
+            metadata=state.metadata,
+            versions=state.take_versions(),
+            changes=state.take_changes(),
+            seen=state.take_seen(),
+            updated=sorted(state.updated) if state.updated else (),
+            full=state.full,
+            chain=state.chain,
+            withdraw=self._withdraw,
+            closing=() if closing is None else (closing,),
+        )
+        state.chain = yield Store(operation)
+        self._unsaved, self._withdraw = False, None
+        self.stored_id = self.stored_head = state.head_id = state.checkpoint_id
+
+    def _flush(self) -> Steps:
+        """Durability "exit": store the last checkpoint, and what hangs on it."""
+        if self._unsaved:
+            yield from self._commit()
+        held, self._held = self._held, []
+        for operation in held:
+            yield Store(operation)

@@ -1,0 +1,401 @@
+"""The async driver: performs the effects of a `Turn` in an event loop. No decision is taken here.
+
+A step with one async task is awaited in place. Several become asyncio tasks; sync functions run in
+threads with the context copied. Where events must be seen while a task runs (``live``), a single task
+becomes an asyncio task too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import Any
+
+from caesura.config import _scope
+from caesura.core.effects import CANCEL, WAIT, Emit, Log, Run, Store
+from caesura.core.program import Action
+from caesura.core.state import Task
+from caesura.core.turn import Outcome
+from caesura.errors import NodeCancelledError
+from caesura.execution.body import retry_of, retry_wait, task_body
+from caesura.execution.call import Planned, in_loop, log_unawaited
+from caesura.execution.context import Frame, TaskScope
+from caesura.execution.sync import RunClosed
+from caesura.execution.threads import spawn
+
+
+class AsyncDriver:
+    """Drives the graphs of one invocation."""
+
+    def __init__(self, *, live: bool = False, max_concurrency: int | None = None) -> None:
+        self.live = live
+        self.max_concurrency = max_concurrency
+        self.loop = asyncio.get_running_loop()
+        self._signal: asyncio.Event | None = None
+
+    def notify(self) -> None:
+        """An event was sent: wake the outermost graph. May be called from any thread."""
+        signal = self._signal
+        if signal is not None and self.live:
+            self.loop.call_soon_threadsafe(signal.set)
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    async def drive(self, frame: Frame) -> AsyncGenerator[None | Outcome, None]:
+        """Run a graph; yields None whenever events may be waiting, and the `Outcome` last."""
+        steps = frame.turn.run()
+        work = _Work(self, frame)
+        if frame.outer is None:
+            self._signal = work.signal
+        value: Any = None
+        advance: Callable[[Any], Any] = steps.send
+        while True:
+            try:
+                effect = advance(value)
+            except StopIteration as stop:
+                yield stop.value
+                return
+            try:
+                kind = type(effect)
+                value = None
+                if kind is Store:
+                    value = await frame.setting.saver.aexecute(effect.operation)
+                elif kind is Run or effect is WAIT:
+                    if kind is Run:
+                        await work.start(effect.tasks)
+                    while not (finished := work.collect()):
+                        await work.wait()
+                        yield None
+                    value = finished
+                    yield None
+                elif kind is Emit:
+                    frame.emit(effect.mode, effect.payload)
+                    yield None
+                elif kind is Log:
+                    for text in effect.texts:
+                        logging.getLogger("caesura").warning("%s", text)
+                elif effect is CANCEL:
+                    work.cancel()
+                advance = steps.send
+            except (GeneratorExit, asyncio.CancelledError):
+                await self._close(frame, steps, work)
+                raise
+            except BaseException as error:
+                value, advance = error, steps.throw
+
+    async def _close(
+        self, frame: Frame, steps: Generator[Any, Any, Outcome], work: _Work
+    ) -> None:
+        """Stop what runs, and let the loop store what is done."""
+        await work.stop()
+        advance: Callable[[Any], Any] = steps.throw
+        value: Any = RunClosed()
+        try:
+            while True:
+                effect = advance(value)
+                advance, value = steps.send, None
+                if type(effect) is Store:
+                    value = await frame.setting.saver.aexecute(effect.operation)
+        except (RunClosed, StopIteration):
+            return
+
+    # --- tasks -------------------------------------------------------------------------------
+
+    async def run_task(self, frame: Frame, task: Task) -> None:
+        """Run a node's task to its end."""
+        scope = TaskScope(frame, task, frame.turn.request.ancestors)
+        scope.loop = self.loop
+        await self.attempt(scope, lambda: self._node(scope))
+
+    async def attempt(self, scope: TaskScope, work: Callable[[], Awaitable[None]]) -> None:
+        """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
+        task = scope.task
+        scope.first_attempt = time.time()
+        token = _scope.set(scope)
+        try:
+            while True:
+                error: BaseException | None = None
+                try:
+                    await work()
+                except asyncio.CancelledError as caught:
+                    if _cancelled_from_outside():
+                        task.error = caught
+                        raise
+                    error = NodeCancelledError(f"Node '{task.name}' raised asyncio.CancelledError")
+                    error.__cause__ = caught
+                except BaseException as caught:
+                    error = caught
+                if scope.children:
+                    await self._wait_children(scope)
+                policy = retry_of(task, error, scope.attempt) if error is not None else None
+                if policy is None:
+                    scope.end(error)
+                    return
+                await asyncio.sleep(retry_wait(policy, scope.attempt, random.random()))
+                scope.again()
+        finally:
+            _scope.reset(token)
+
+    async def _node(self, scope: TaskScope) -> None:
+        body = task_body(scope)
+        value: Any = None
+        advance: Callable[[Any], Any] = body.send
+        while True:
+            try:
+                call = advance(value)
+            except StopIteration as stop:
+                scope.task.writes = stop.value
+                return
+            try:
+                value = await self.call(scope, call.action, call.args)
+                advance = body.send
+            except asyncio.CancelledError:
+                body.close()
+                raise
+            except BaseException as error:
+                value, advance = error, body.throw
+
+    async def _wait_children(self, scope: TaskScope) -> None:
+        futures = [
+            f if isinstance(f, asyncio.Future) else asyncio.wrap_future(f) for f in scope.children
+        ]
+        await asyncio.wait(futures)
+        for future in futures:
+            log_unawaited(scope, future)
+
+    async def call(
+        self, scope: TaskScope, action: Action, args: tuple[Any, ...], kwargs: Any = None
+    ) -> Any:
+        """Call a user function: await an async one, run a sync one in a thread."""
+        given = scope.injected(action) if action.inject else {}
+        if kwargs:
+            given = {**given, **kwargs}
+        if action.afunc is not None:
+            return await action.afunc(*args, **given)
+        func = action.func
+        assert func is not None
+        result = await in_thread(lambda: func(*args, **given))
+        return await result if inspect.isawaitable(result) else result
+
+    # --- calls -------------------------------------------------------------------------------
+
+    def start_call(self, planned: Planned) -> Any:
+        """Start an ``@task`` call; one that is stored or waits is not run."""
+        if in_loop(planned.scope):
+            context = contextvars.copy_context()
+            future = self.loop.create_task(self._call(planned), context=context)
+            future.add_done_callback(_taken)
+            return _Delivering(planned.scope, future)
+        return _SyncView(
+            planned.scope, asyncio.run_coroutine_threadsafe(self._call(planned), self.loop)
+        )
+
+    async def _call(self, planned: Planned) -> Any:
+        task = planned.task
+        if task.cached:
+            return task.result
+        if task.pause is not None:
+            planned.scope.add_pause(task.pause)
+            raise planned.pause_signal()
+        await self._run_call(planned)
+        if task.pause is not None:
+            await self._store(planned, planned.store_pause())
+            planned.tell()
+            raise planned.pause_signal()
+        if task.error is None:
+            await self._store(planned, planned.settle(task.result))
+        planned.tell()
+        if task.error is not None:
+            raise task.error
+        return task.result
+
+    async def _run_call(self, planned: Planned) -> None:
+        task, scope = planned.task, planned.child_scope()
+
+        async def work() -> None:
+            task.result = await self.call(scope, planned.action, planned.args, planned.kwargs)
+            task.writes = []
+
+        await self.attempt(scope, work)
+
+    async def _store(self, planned: Planned, operation: Any) -> None:
+        if operation is not None:
+            await planned.frame.setting.saver.aexecute(operation)
+
+
+def _taken(future: asyncio.Future[Any]) -> None:
+    """Failures are logged by the caller's task, not by asyncio."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _cancelled_from_outside() -> bool:
+    current = asyncio.current_task()
+    return current is not None and current.cancelling() > 0
+
+
+class _Delivering(asyncio.Future):  # type: ignore[type-arg]
+    """The result of an ``@task`` call in async code; notes when a pause is raised into the caller."""
+
+    def __init__(self, scope: TaskScope, inner: asyncio.Task[Any]) -> None:
+        super().__init__(loop=scope.loop)
+        self._caller, self._inner = scope, inner
+        inner.add_done_callback(self._copy)
+
+    def _copy(self, inner: asyncio.Future[Any]) -> None:
+        if self.done():
+            return
+        if inner.cancelled():
+            super().cancel()
+        elif (error := inner.exception()) is not None:
+            self.set_exception(error)
+            super().exception()
+        else:
+            self.set_result(inner.result())
+
+    def cancel(self, msg: Any = None) -> bool:
+        self._inner.cancel(msg)
+        return super().cancel(msg)
+
+    def result(self) -> Any:
+        try:
+            return super().result()
+        except Exception:
+            raise
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            self._caller.delivered = True
+            raise
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self.done():
+            self._asyncio_future_blocking = True
+            yield self
+        return self.result()
+
+    __iter__ = __await__
+
+
+class _SyncView:
+    """The result of an ``@task`` call made by sync code of an async run."""
+
+    def __init__(self, scope: TaskScope, inner: Any) -> None:
+        self._caller, self._inner = scope, inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the call. Raises what it raised; `GraphInterrupt` if it waits for a person."""
+        try:
+            return self._inner.result(timeout)
+        except Exception:
+            raise
+        except BaseException:
+            self._caller.delivered = True
+            raise
+
+
+async def in_thread(func: Callable[[], Any]) -> Any:
+    """Run ``func`` in a thread, with the context copied; returns or raises what it does."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def finish(value: Any, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(value)
+        elif isinstance(error, StopIteration):
+            future.set_exception(RuntimeError("generator raised StopIteration"))
+        else:
+            future.set_exception(error)
+
+    def job() -> None:
+        value, error = None, None
+        try:
+            value = context.run(func)
+        except BaseException as caught:
+            error = caught
+        loop.call_soon_threadsafe(finish, value, error)
+
+    spawn(job)
+    return await future
+
+
+class _Work:
+    """The tasks of one graph that are running."""
+
+    __slots__ = ("driver", "finished", "frame", "running", "signal", "waiting")
+
+    def __init__(self, driver: AsyncDriver, frame: Frame) -> None:
+        self.driver, self.frame = driver, frame
+        self.signal = asyncio.Event()
+        self.finished: list[Task] = []
+        self.running: dict[asyncio.Task[None], Task] = {}
+        self.waiting: deque[Task] = deque()
+
+    async def start(self, tasks: list[Task]) -> None:
+        live = self.driver.live and self.frame.outer is None
+        if len(tasks) == 1 and not live:
+            await self.driver.run_task(self.frame, tasks[0])
+            self.finished.append(tasks[0])
+            return
+        limit = self.driver.max_concurrency or len(tasks)
+        self.waiting.extend(tasks[limit:])
+        for task in tasks[:limit]:
+            self._spawn(task)
+
+    def _spawn(self, task: Task) -> None:
+        job = asyncio.get_running_loop().create_task(self.driver.run_task(self.frame, task))
+        self.running[job] = task
+        job.add_done_callback(self._done)
+
+    def _done(self, job: asyncio.Task[None]) -> None:
+        task = self.running.pop(job, None)
+        if task is None:
+            return
+        if job.cancelled():
+            task.error = task.error or asyncio.CancelledError()
+        elif (error := job.exception()) is not None and task.error is None:
+            task.error = error
+        self.finished.append(task)
+        if self.waiting:
+            self._spawn(self.waiting.popleft())
+        self.signal.set()
+
+    def collect(self) -> list[Task]:
+        """Tasks finished since the last call."""
+        finished, self.finished = self.finished, []
+        return finished
+
+    async def wait(self) -> None:
+        """Until a task finishes or an event is sent."""
+        await self.signal.wait()
+        self.signal.clear()
+
+    def cancel(self) -> None:
+        """Stop the running tasks; they come back with their cancellation as the error."""
+        waiting, self.waiting = list(self.waiting), deque()
+        for task in waiting:
+            task.error = asyncio.CancelledError()
+            self.finished.append(task)
+        for job in self.running:
+            job.cancel()
+
+    async def stop(self) -> None:
+        """Cancel the running tasks and wait until they are gone."""
+        jobs = list(self.running)
+        self.waiting.clear()
+        for job in jobs:
+            job.cancel()
+        if jobs:
+            await asyncio.wait(jobs)

@@ -1,0 +1,106 @@
+"""One task's work as a generator: it yields the calls to make, the drivers make them.
+
+A node: its action, then its branches. `Call.action` says what, `Call.args` with what; the driver sends
+the result in, or throws the exception. The last value is the task's writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from caesura.channels.base import BaseChannel
+from caesura.constants import PUSH
+from caesura.core.program import Action, Write
+from caesura.core.state import Task
+from caesura.errors import ParentCommand
+from caesura.execution.context import TaskScope
+from caesura.types import RetryPolicy
+
+
+@dataclass(slots=True)
+class Call:
+    """Call ``action`` with ``args`` (and what it has injected)."""
+
+    action: Action
+    args: tuple[Any, ...]
+
+
+def task_body(scope: TaskScope) -> Generator[Call, Any, list[Write]]:
+    """The work of a node's task."""
+    task = scope.task
+    node = task.node
+    assert node is not None
+    value = task.input
+    if node.coerce is not None and task.path[0] != PUSH:
+        value = node.coerce(value)
+    try:
+        result = yield Call(node.action, (value,))
+    except ParentCommand as signal:
+        # It came out of a graph inside this node, so this is the graph it is meant for.
+        result = replace(signal.command, graph=None)
+    writes = node.collect(result)
+    for branch in node.branches:
+        read = FreshReader(scope, writes)
+        chosen = yield Call(branch.action, (branch.read(read, result),))
+        writes += branch.route(chosen)
+    return writes
+
+
+class FreshReader:
+    """Reads the state as it was when the step began plus this task's own writes."""
+
+    __slots__ = ("_channels", "_writes")
+
+    def __init__(self, scope: TaskScope, writes: list[Write]) -> None:
+        self._channels = scope.frame.turn.state.channels
+        self._writes = writes
+
+    def __call__(self, keys: Sequence[str] | str) -> Any:
+        if isinstance(keys, str):
+            return self._read(keys, None)
+        found = {}
+        for key in keys:
+            channel = self._fresh(key)
+            if channel.is_available():
+                found[key] = channel.get()
+        return found
+
+    def _read(self, key: str, default: Any) -> Any:
+        channel = self._fresh(key)
+        return channel.get() if channel.is_available() else default
+
+    def _fresh(self, key: str) -> BaseChannel[Any, Any, Any]:
+        channel = self._channels[key]
+        mine = [value for name, value in self._writes if name == key]
+        if mine:
+            channel = channel.copy()
+            channel.update(mine)
+        return channel
+
+
+def retry_of(task: Task, error: BaseException, attempt: int) -> RetryPolicy | None:
+    """The policy under which a failed attempt is made again; None: it is not."""
+    policies = task.node.retry if task.node is not None else ()
+    if not isinstance(error, Exception):
+        return None
+    for policy in policies:
+        if _matches(policy, error):
+            return policy if attempt < policy.max_attempts else None
+    return None
+
+
+def _matches(policy: RetryPolicy, error: Exception) -> bool:
+    rule = policy.retry_on
+    if isinstance(rule, type):
+        return isinstance(error, rule)
+    if isinstance(rule, Sequence):
+        return isinstance(error, tuple(rule))
+    return bool(rule(error))
+
+
+def retry_wait(policy: RetryPolicy, attempt: int, jitter: float) -> float:
+    """Seconds to wait after failed attempt ``attempt`` (from 1); ``jitter`` in 0..1."""
+    wait = policy.initial_interval * policy.backoff_factor ** (attempt - 1)
+    return min(policy.max_interval, wait) + (jitter if policy.jitter else 0.0)

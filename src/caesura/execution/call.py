@@ -1,0 +1,198 @@
+"""Calling user functions, and ``@task`` calls made inside tasks.
+
+`start_call` decides with `core.calls` what a call is (stored, paused, or to run) and has the driver of
+the run do it. The future it returns is a ``concurrent.futures.Future`` in sync code and an
+``asyncio.Future`` in async code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from caesura.core import events
+from caesura.core.answers import public
+from caesura.core.calls import call_writes, diverged, plan_call
+from caesura.core.program import Action, Node
+from caesura.core.state import Task
+from caesura.errors import GraphInterrupt
+from caesura.execution.context import Frame, TaskScope
+from caesura.schemas import digest_of
+
+
+@dataclass(slots=True)
+class TaskSpec:
+    """An ``@task`` function as the drivers call it."""
+
+    action: Action
+    retry: tuple[Any, ...] = ()
+    strict: bool = False
+
+
+class CallNode(Node):
+    """The policies of a called task, where a node's would stand."""
+
+    __slots__ = ()
+
+    def __init__(self, spec: TaskSpec) -> None:
+        super().__init__(
+            name=spec.action.name,
+            triggers=(),
+            action=spec.action,
+            read=_nothing,
+            collect=_nothing,
+            retry=spec.retry,
+        )
+
+
+def _nothing(*_: Any) -> Any:
+    return []
+
+
+def no_sync_form(name: str) -> TypeError:
+    """An async-only function was called in a sync run."""
+    return TypeError(
+        f'No synchronous function provided to "{name}". Either initialize with a synchronous '
+        "function or invoke via the async API (ainvoke, astream, etc.)"
+    )
+
+
+@dataclass(slots=True)
+class Planned:
+    """One ``@task`` call: what it is, and everything to run it."""
+
+    scope: TaskScope
+    task: Task
+    action: Action
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    digest: str | None
+
+    @property
+    def frame(self) -> Frame:
+        """The graph whose task calls."""
+        return self.scope.frame
+
+    def settle(self, value: Any) -> Any:
+        """The call returned: note its result; the operation that stores it, or None."""
+        task, turn = self.task, self.frame.turn
+        task.result = value
+        task.writes = call_writes(value, self.digest)
+        turn.state.writes[task.id] = task.writes
+        if not turn.request.stored:
+            return None
+        operation = turn.writes_of(task, task.writes, done=True)
+        return None if turn.hold(operation) else operation
+
+    def store_pause(self) -> Any:
+        """The operation that stores the interrupts the call waits for, or None."""
+        task, turn = self.task, self.frame.turn
+        self.scope.add_pause(task.pause or ())
+        if not turn.request.stored:
+            return None
+        here = turn.state.checkpoint_id
+        operation = turn.writes_of(task, ())
+        operation.opened = tuple(
+            r for r in task.pause or () if r.task_id == task.id or r.checkpoint_id == here
+        )
+        if not operation.opened and not operation.superseded:
+            return None
+        return None if turn.hold(operation) else operation
+
+    def announce(self) -> None:
+        """Tell that the call starts."""
+        if "tasks" in self.frame.wants:
+            self.frame.emit("tasks", events.task_payload(self.task))
+
+    def tell(self) -> None:
+        """Tell how the call ended."""
+        task, wants = self.task, self.frame.wants
+        interrupts = tuple(public(row) for row in task.pause or ())
+        keys = self.frame.turn.request.program.stream_channels
+        if "updates" in wants and task.error is None and not interrupts:
+            self.frame.emit("updates", events.update_payload(task, keys))
+        if "tasks" in wants:
+            self.frame.emit("tasks", events.result_payload(task, keys, interrupts))
+
+    def child_scope(self) -> TaskScope:
+        """The scope its function runs in."""
+        inner = TaskScope(self.frame, self.task, self.scope.ancestors())
+        inner.loop = self.scope.loop
+        return inner
+
+    def pause_signal(self) -> GraphInterrupt:
+        """What waiting for the paused call raises."""
+        return GraphInterrupt([public(row) for row in self.task.pause or ()])
+
+
+def start_call(
+    scope: TaskScope, spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Schedule an ``@task`` call; returns its future."""
+    planned = _plan(scope, spec, args, kwargs)
+    planned.announce()
+    future = scope.frame.driver.start_call(planned)
+    scope.children.append(future)
+    return future
+
+
+def _plan(
+    scope: TaskScope, spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Planned:
+    turn, caller = scope.frame.turn, scope.task
+    ordinal = scope.next_call()
+    task = plan_call(turn.state, caller, ordinal, spec.action.name)
+    digest = None
+    if turn.request.stored:
+        digest = digest_of([spec.action.name, list(args), kwargs])
+        task = _checked(scope, spec, task, ordinal, digest)
+    task.node = CallNode(spec)
+    task.args = (args, kwargs)
+    return Planned(scope, task, spec.action, args, kwargs, digest)
+
+
+def _checked(scope: TaskScope, spec: TaskSpec, task: Task, ordinal: int, digest: str) -> Task:
+    """``task``, unless it was stored with other arguments (and LangGraph's leniency is off)."""
+    turn = scope.frame.turn
+    other = diverged(turn.state, scope.task, ordinal, task, digest, strict=spec.strict)
+    if other is None:
+        return task
+    from warnings import warn
+
+    from caesura.warnings import TaskReplayWarning
+
+    used = "is used all the same" if turn.request.lenient else "is not used; the task runs anew"
+    warn(
+        f"Call {ordinal} of {scope.task.name!r}, task {spec.action.name!r}, has other arguments "
+        f"than the stored result was made from; it {used}.",
+        TaskReplayWarning,
+        stacklevel=5,
+    )
+    return task if turn.request.lenient else other
+
+
+def log_unawaited(scope: TaskScope, future: Any) -> None:
+    """A task whose result nobody took failed: the run goes on, the failure is logged."""
+    error = None if future.cancelled() else future.exception()
+    if error is not None and not isinstance(error, GraphInterrupt):
+        logging.getLogger("caesura").error(
+            "A task called by %r failed and its result was never taken: %r", scope.task.name, error
+        )
+
+
+def in_loop(scope: TaskScope) -> bool:
+    """True if the calling code runs in the event loop of the run."""
+    if scope.loop is None:
+        return False
+    try:
+        return asyncio.get_running_loop() is scope.loop
+    except RuntimeError:
+        return False
+
+
+Future = concurrent.futures.Future[Any]
+Finish = Callable[[], None]

@@ -1,0 +1,51 @@
+"""Where time and new ids come from; tests hold it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+
+from caesura.checkpoint.base.id import uuid6
+
+
+class Clock:
+    """The system clock, and checkpoint ids that sort in the order they were made."""
+
+    def now(self) -> str:
+        """The time, as ISO-8601 UTC."""
+        return datetime.now(UTC).isoformat()
+
+    def epoch(self) -> float:
+        """The time, in seconds since 1970."""
+        return time.time()
+
+    def mint(self, after: str | None) -> str:
+        """A new id; it sorts after ``after`` even if the clock was set back."""
+        fresh = str(uuid6())
+        return fresh if after is None or fresh > after else successor(after)
+
+
+def successor(id: str) -> str:
+    """The next id in string order, in the same form."""
+    number = int(id.replace("-", ""), 16) + 1
+    h = f"{number:032x}"
+    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+
+
+SYSTEM = Clock()
+_current = SYSTEM
+_lock = threading.Lock()
+
+
+def clock() -> Clock:
+    """The clock in use."""
+    return _current
+
+
+def use_clock(new: Clock) -> Clock:
+    """Use another clock from now on; returns the one used before."""
+    global _current
+    with _lock:
+        before, _current = _current, new
+    return before

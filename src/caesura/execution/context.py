@@ -1,0 +1,295 @@
+"""What surrounds running code: the invocation (`Setting`), one graph of it (`Frame`), one task (`TaskScope`).
+
+A `Setting` is made by the outermost ``invoke`` or ``stream`` and shared by every graph nested in it. A
+`Frame` pairs a `Turn` with the setting. A `TaskScope` is what `caesura.config.current_scope` returns
+inside a task: it answers ``interrupt``, numbers calls and nested graphs, and gathers what pauses.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from caesura.asking import Question
+from caesura.checkpoint.operations import InterruptRow
+from caesura.config import Scope
+from caesura.constants import NS_SEP, PREVIOUS
+from caesura.core.answers import Ledger, public
+from caesura.core.program import Action
+from caesura.core.state import Task
+from caesura.core.turn import Turn
+from caesura.errors import GraphInterrupt, SwallowedInterruptError
+from caesura.execution.clock import clock
+from caesura.runtime import ExecutionInfo, RunControl, Runtime
+
+Sink = Callable[["Frame", str, Any], None]
+
+
+def _no_sink(frame: Frame, mode: str, payload: Any) -> None:
+    """Nobody listens."""
+
+
+@dataclass(slots=True)
+class Setting:
+    """What all graphs of one invocation share."""
+
+    config: dict[str, Any]
+    thread_id: str
+    saver: Any = None
+    """Has ``execute`` and ``aexecute``; None: nothing is stored."""
+    raw_saver: Any = None
+    """The saver as the user gave it."""
+    context: Any = None
+    store: Any = None
+    control: RunControl | None = None
+    durability: str = "async"
+    wants: frozenset[str] = frozenset()
+    subgraphs: bool = False
+    lenient: bool = False
+    sink: Sink = _no_sink
+    run_id: str | None = None
+    actor: str | None = None
+    server_info: Any = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Frame:
+    """One graph of an invocation, while it runs."""
+
+    setting: Setting
+    turn: Turn
+    graph: Any
+    driver: Any
+    wants: frozenset[str]
+    outer: TaskScope | None = None
+
+    def emit(self, mode: str, payload: Any) -> None:
+        """Hand an event on."""
+        self.setting.sink(self, mode, payload)
+
+
+class TaskScope(Scope):
+    """The running task."""
+
+    __slots__ = (
+        "_calls",
+        "_config",
+        "_graphs",
+        "_lock",
+        "_runtime",
+        "attempt",
+        "children",
+        "delivered",
+        "first_attempt",
+        "frame",
+        "inner",
+        "ledger",
+        "loop",
+        "task",
+        "where",
+    )
+
+    def __init__(self, frame: Frame, task: Task, ancestors: tuple[str, ...]) -> None:
+        self.frame = frame
+        self.task = task
+        self.attempt = 1
+        self.first_attempt = 0.0
+        self.loop: Any = None
+        """The event loop of the driver, where it has one."""
+        self._lock = threading.Lock()
+        self._config: dict[str, Any] | None = None
+        self._runtime: Runtime[Any] | None = None
+        turn = frame.turn
+        template = InterruptRow(
+            id="",
+            thread_id=turn.state.thread_id,
+            ns=turn.state.ns,
+            checkpoint_id=turn.request.row_checkpoint or turn.state.checkpoint_id,
+            task_id=task.id,
+            ancestors=ancestors,
+            node=task.name,
+            slot=0,
+            digest="",
+            payload=None,
+        )
+        self.ledger: Ledger
+        self._start(template)
+
+    def _start(self, template: InterruptRow) -> None:
+        task, setting = self.task, self.frame.setting
+        self.ledger = Ledger(template, task.rows, lenient=setting.lenient, loose=task.loose)
+        self._calls = 0
+        self._graphs = 0
+        self.children: list[Any] = []
+        self.inner: list[InterruptRow] = []
+        """Open interrupts of graphs and calls inside this task."""
+        self.delivered = False
+        """A pause was raised into the code of this task."""
+        self.where = ""
+
+    def again(self) -> None:
+        """Begin another attempt: nothing written, nothing asked; answers are kept."""
+        self.attempt += 1
+        self._runtime = None
+        self._start(self.ledger._template)
+
+    # --- what code in the task may ask ------------------------------------------------------
+
+    def ask(self, questions: Sequence[Question]) -> list[Any]:
+        with self._lock:
+            answers = self.ledger.ask(questions, clock().now())
+        if answers is not None:
+            return answers
+        self.delivered = True
+        self.where = _user_line()
+        raise GraphInterrupt([public(r) for r in self.ledger.asked if r.status == "open"])
+
+    def config(self) -> dict[str, Any]:
+        if self._config is None:
+            self._config = self._make_config()
+        return self._config
+
+    def _make_config(self) -> dict[str, Any]:
+        base, task, state = self.frame.setting.config, self.task, self.frame.turn.state
+        node = task.node
+        metadata = {**base.get("metadata", {}), **self.frame.setting.metadata}
+        metadata |= {
+            "langgraph_step": task.step,
+            "langgraph_node": task.name,
+            "langgraph_triggers": task.triggers,
+            "langgraph_path": task.path,
+            "langgraph_checkpoint_ns": task.ns,
+        }
+        if node is not None and node.metadata:
+            metadata |= node.metadata
+        configurable = dict(base.get("configurable", {}))
+        configurable["checkpoint_ns"] = task.ns
+        configurable.setdefault("checkpoint_id", None)
+        configurable["__pregel_read"] = state.read
+        configurable["__pregel_task_id"] = task.id
+        if configurable["checkpoint_id"] is None:
+            del configurable["checkpoint_id"]
+        made = {**base, "metadata": metadata, "configurable": configurable}
+        made["tags"] = [*base.get("tags", ()), *(node.tags if node is not None else ())]
+        made.setdefault("callbacks", None)
+        return made
+
+    def runtime(self) -> Runtime[Any]:
+        if self._runtime is None:
+            setting, state = self.frame.setting, self.frame.turn.state
+            previous = state.channels.get(PREVIOUS)
+            self._runtime = Runtime(
+                context=setting.context,
+                store=setting.store,
+                stream_writer=self.write_custom,
+                previous=previous.get() if previous is not None and previous.is_available() else None,
+                execution_info=ExecutionInfo(
+                    checkpoint_id=state.checkpoint_id,
+                    checkpoint_ns=self.task.ns,
+                    task_id=self.task.id,
+                    thread_id=setting.thread_id or None,
+                    run_id=setting.run_id,
+                    node_attempt=self.attempt,
+                    node_first_attempt_time=self.first_attempt or None,
+                ),
+                server_info=setting.server_info,
+                control=setting.control,
+            )
+        return self._runtime
+
+    def write_custom(self, value: Any) -> None:
+        if "custom" in self.frame.wants:
+            self.frame.emit("custom", value)
+
+    def injected(self, action: Action) -> dict[str, Any]:
+        """The keyword arguments that ``action`` wants from its surroundings."""
+        given: dict[str, Any] = {}
+        for name in action.inject:
+            if name == "config":
+                given[name] = self.config()
+            elif name == "writer":
+                given[name] = self.write_custom
+            elif name == "runtime":
+                given[name] = self.runtime()
+            elif name == "store":
+                given[name] = self.frame.setting.store
+            elif name == "previous":
+                given[name] = self.runtime().previous
+        return given
+
+    # --- what runs inside the task ----------------------------------------------------------
+
+    def ancestors(self) -> tuple[str, ...]:
+        """The tasks around what runs inside this one, outermost first."""
+        return (*self.ledger._template.ancestors, self.task.id)
+
+    def next_call(self) -> int:
+        """The ordinal of the next ``@task`` call."""
+        with self._lock:
+            ordinal, self._calls = self._calls, self._calls + 1
+            return ordinal
+
+    def next_graph(self) -> int:
+        """The ordinal of the next nested graph."""
+        with self._lock:
+            ordinal, self._graphs = self._graphs, self._graphs + 1
+            return ordinal
+
+    def graph_ns(self, ordinal: int) -> str:
+        """The checkpoint namespace of the nested graph with that ordinal."""
+        return f"{self.task.ns}{NS_SEP}{ordinal}" if ordinal else self.task.ns
+
+    def add_pause(self, rows: Sequence[InterruptRow]) -> None:
+        """Something inside this task waits for ``rows``."""
+        with self._lock:
+            known = {row.id for row in self.inner}
+            self.inner += [row for row in rows if row.id not in known]
+
+    # --- how it ended -------------------------------------------------------------------------
+
+    def paused(self) -> tuple[InterruptRow, ...]:
+        """The open interrupts that this attempt ran into."""
+        own = [row for row in self.ledger.asked if row.status == "open"]
+        return (*own, *self.inner)
+
+    def end(self, error: BaseException | None) -> None:
+        """Record how the attempt ended, other than by a plain result."""
+        task = self.task
+        task.superseded = self.ledger.superseded
+        rows = self.paused()
+        if isinstance(error, GraphInterrupt):
+            task.pause, task.writes = rows or self._by_hand(error), None
+        elif rows and (self.delivered or error is not None):
+            swallowed = SwallowedInterruptError(task.name, self.where or "a nested graph or task")
+            swallowed.__cause__ = error
+            task.error, task.writes = swallowed, None
+        elif rows:
+            task.pause, task.writes = rows, None
+        elif error is not None:
+            task.error, task.writes = error, None
+        if task.error is not None:
+            _add_note(task.error, f"During task with name '{task.name}' and id '{task.id}'")
+
+    def _by_hand(self, error: GraphInterrupt) -> tuple[InterruptRow, ...]:
+        """A pause that user code raised itself, without asking: its values become questions."""
+        now = clock().now()
+        for item in error.interrupts:
+            self.ledger.ask((Question(item.value),), now)
+        return self.paused()
+
+
+def _add_note(error: BaseException, note: str) -> None:
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
+def _user_line() -> str:
+    """File and line of the innermost code that is not ours."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and "caesura" in frame.f_globals.get("__name__", "").split("."):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,294 @@
+"""The sync driver: performs the effects of a `Turn` with threads. No decision is taken here.
+
+A step with one task runs it inline, in the calling thread. Several run in threads, and so does one
+whose events must be seen while it runs (``live``). What finishes comes back through a queue.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextvars
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from caesura.config import _scope
+from caesura.core.effects import CANCEL, WAIT, Emit, Log, Run, Store
+from caesura.core.program import Action
+from caesura.core.state import Task
+from caesura.core.turn import Outcome
+from caesura.execution.body import retry_of, retry_wait, task_body
+from caesura.execution.call import Planned, log_unawaited, no_sync_form
+from caesura.execution.context import Frame, TaskScope
+from caesura.execution.threads import spawn
+
+
+class RunClosed(BaseException):
+    """The consumer of the stream went away; thrown into the loop so that it stores what is done."""
+
+
+class SyncDriver:
+    """Drives the graphs of one invocation."""
+
+    def __init__(self, *, live: bool = False, max_concurrency: int | None = None) -> None:
+        self.live = live
+        self.max_concurrency = max_concurrency
+        self.wake: SimpleQueue[Task | None] | None = None
+        """Where the outermost graph waits; None in it says that an event was sent."""
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    def drive(self, frame: Frame) -> Generator[None, None, Outcome]:
+        """Run a graph; yields whenever events may be waiting."""
+        steps = frame.turn.run()
+        work = _Work(self, frame)
+        if frame.outer is None:
+            self.wake = work.done
+        value: Any = None
+        advance: Callable[[Any], Any] = steps.send
+        while True:
+            try:
+                effect = advance(value)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
+            try:
+                kind = type(effect)
+                if kind is Store:
+                    value = frame.setting.saver.execute(effect.operation)
+                elif kind is Run:
+                    value = yield from work.start(effect.tasks)
+                elif effect is WAIT:
+                    value = yield from work.wait()
+                elif kind is Emit:
+                    frame.emit(effect.mode, effect.payload)
+                    yield None
+                    value = None
+                elif kind is Log:
+                    for text in effect.texts:
+                        logging.getLogger("caesura").warning("%s", text)
+                    value = None
+                elif effect is CANCEL:
+                    value = None
+                advance = steps.send
+            except GeneratorExit:
+                self._close(frame, steps)
+                raise
+            except BaseException as error:
+                value, advance = error, steps.throw
+
+    def _close(self, frame: Frame, steps: Generator[Any, Any, Outcome]) -> None:
+        """Let the loop store what is done, then stop."""
+        advance, value = steps.throw, RunClosed()
+        try:
+            while True:
+                effect = advance(value)  # type: ignore[arg-type]
+                advance = steps.send  # type: ignore[assignment]
+                value = (
+                    frame.setting.saver.execute(effect.operation)
+                    if type(effect) is Store
+                    else None
+                )
+        except (RunClosed, StopIteration):
+            return
+
+    # --- tasks -------------------------------------------------------------------------------
+
+    def run_task(self, frame: Frame, task: Task) -> None:
+        """Run a node's task to its end, in this thread."""
+        scope = TaskScope(frame, task, frame.turn.request.ancestors)
+        self.attempt(scope, lambda: self._node(scope))
+
+    def attempt(self, scope: TaskScope, work: Callable[[], None]) -> None:
+        """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
+        task = scope.task
+        scope.first_attempt = time.time()
+        token = _scope.set(scope)
+        try:
+            while True:
+                error: BaseException | None = None
+                try:
+                    work()
+                except BaseException as caught:
+                    error = caught
+                if scope.children:
+                    self._wait_children(scope)
+                policy = retry_of(task, error, scope.attempt) if error is not None else None
+                if policy is None:
+                    scope.end(error)
+                    return
+                time.sleep(retry_wait(policy, scope.attempt, random.random()))
+                scope.again()
+        finally:
+            _scope.reset(token)
+
+    def _node(self, scope: TaskScope) -> None:
+        body = task_body(scope)
+        value: Any = None
+        advance: Callable[[Any], Any] = body.send
+        while True:
+            try:
+                call = advance(value)
+            except StopIteration as stop:
+                scope.task.writes = stop.value
+                return
+            try:
+                value = call_sync(scope, call.action, call.args)
+                advance = body.send
+            except BaseException as error:
+                value, advance = error, body.throw
+
+    def _wait_children(self, scope: TaskScope) -> None:
+        concurrent.futures.wait(scope.children)
+        for future in scope.children:
+            if not getattr(future, "taken", False):
+                log_unawaited(scope, future)
+
+    # --- calls -------------------------------------------------------------------------------
+
+    def start_call(self, planned: Planned) -> TaskFuture:
+        """Start an ``@task`` call in a thread; one that is stored or waits is not run."""
+        future = TaskFuture(planned.scope)
+        if planned.task.cached:
+            future.set_result(planned.task.result)
+        elif planned.task.pause is not None:
+            planned.scope.add_pause(planned.task.pause)
+            future.set_exception(planned.pause_signal())
+        elif planned.action.func is None:
+            raise RuntimeError("In an sync context async tasks cannot be called")
+        else:
+            context = contextvars.copy_context()
+            spawn(lambda: context.run(self._run_call, planned, future))
+        return future
+
+    def _run_call(self, planned: Planned, future: TaskFuture) -> None:
+        try:
+            value = self._finish_call(planned)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(value)
+
+    def _finish_call(self, planned: Planned) -> Any:
+        task, scope = planned.task, planned.child_scope()
+
+        def work() -> None:
+            task.result = call_sync(scope, planned.action, planned.args, planned.kwargs)
+            task.writes = []
+
+        self.attempt(scope, work)
+        if task.pause is not None:
+            self._store(planned, planned.store_pause())
+            planned.tell()
+            raise planned.pause_signal()
+        if task.error is None:
+            self._store(planned, planned.settle(task.result))
+        planned.tell()
+        if task.error is not None:
+            raise task.error
+        return task.result
+
+    def _store(self, planned: Planned, operation: Any) -> None:
+        if operation is not None:
+            planned.frame.setting.saver.execute(operation)
+
+
+class TaskFuture(concurrent.futures.Future[Any]):
+    """The result of an ``@task`` call in sync code."""
+
+    def __init__(self, scope: TaskScope) -> None:
+        super().__init__()
+        self._caller = scope
+        self.taken = False
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Wait for the call. Raises what it raised; `GraphInterrupt` if it waits for a person."""
+        self.taken = True
+        try:
+            return super().result(timeout)
+        except concurrent.futures.TimeoutError:
+            raise
+        except Exception:
+            raise
+        except BaseException:
+            self._caller.delivered = True
+            raise
+
+    def __await__(self) -> Iterator[Any]:
+        import asyncio
+
+        return asyncio.wrap_future(self).__await__()
+
+
+def call_sync(
+    scope: TaskScope, action: Action, args: tuple[Any, ...], kwargs: Any = None
+) -> Any:
+    """Call a user function in this thread."""
+    if action.func is None:
+        raise no_sync_form(action.name)
+    if action.inject:
+        return action.func(*args, **{**scope.injected(action), **(kwargs or {})})
+    return action.func(*args, **kwargs) if kwargs else action.func(*args)
+
+
+class _Work:
+    """The tasks of one graph that are running."""
+
+    __slots__ = ("done", "driver", "frame", "waiting")
+
+    def __init__(self, driver: SyncDriver, frame: Frame) -> None:
+        self.driver, self.frame = driver, frame
+        self.done: SimpleQueue[Task | None] = SimpleQueue()
+        self.waiting: deque[Task] = deque()
+
+    def start(self, tasks: list[Task]) -> Generator[None, None, list[Task]]:
+        live = self.driver.live and self.frame.outer is None
+        if len(tasks) == 1 and not live:
+            contextvars.copy_context().run(self.driver.run_task, self.frame, tasks[0])
+            yield None
+            return tasks
+        limit = self.driver.max_concurrency or len(tasks)
+        self.waiting.extend(tasks[limit:])
+        for task in tasks[:limit]:
+            self._spawn(task)
+        return (yield from self.wait())
+
+    def _spawn(self, task: Task) -> None:
+        context = contextvars.copy_context()
+
+        def job() -> None:
+            try:
+                context.run(self.driver.run_task, self.frame, task)
+            except BaseException as error:
+                task.error = error
+            self.done.put(task)
+
+        spawn(job)
+
+    def wait(self) -> Generator[None, None, list[Task]]:
+        """The tasks that finished next; yields while events come in."""
+        finished: list[Task] = []
+        while True:
+            task = self._next(block=not finished)
+            if task is _NOTHING:
+                return finished
+            if task is None:
+                yield None
+                continue
+            finished.append(task)
+            if self.waiting:
+                self._spawn(self.waiting.popleft())
+
+    def _next(self, *, block: bool) -> Any:
+        if block:
+            return self.done.get()
+        try:
+            return self.done.get_nowait()
+        except Empty:
+            return _NOTHING
+
+
+_NOTHING: Any = object()

@@ -1,0 +1,50 @@
+"""Threads kept for reuse, without a limit.
+
+A pool with a limit can deadlock here: a task that waits for tasks it called would hold the place that
+they need. Each idle thread waits on a queue of its own; a job goes to the one idle last.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+IDLE_SECONDS = 10.0
+_idle: list[_Worker] = []
+_lock = threading.Lock()
+
+
+class _Worker:
+    __slots__ = ("jobs",)
+
+    def __init__(self) -> None:
+        self.jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        threading.Thread(target=self._work, name="caesura-task", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                job = self.jobs.get(timeout=IDLE_SECONDS)
+            except Empty:
+                if self._retire():
+                    return
+                continue
+            job()
+            del job
+            with _lock:
+                _idle.append(self)
+
+    def _retire(self) -> bool:
+        with _lock:
+            if self in _idle:
+                _idle.remove(self)
+                return True
+            return False
+
+
+def spawn(job: Callable[[], None]) -> None:
+    """Run ``job``, which must not raise, in a thread."""
+    with _lock:
+        worker = _idle.pop() if _idle else None
+    (worker or _Worker()).jobs.put(job)

@@ -1,0 +1,245 @@
+"""The functional API: programs as ordinary functions.
+
+``@entrypoint`` makes a function a durable program; ``@task`` marks the calls inside it whose results
+are stored, so that they are not made again when the program goes on after a pause or a crash.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, ParamSpec, TypeVar, overload
+
+from caesura.channels.ephemeral_value import EphemeralValue
+from caesura.channels.last_value import LastValue
+from caesura.config import OUTSIDE, find_scope
+from caesura.constants import END, PREVIOUS, START
+from caesura.core.program import NO_INPUT, Action, Node, Program, Write
+from caesura.execution.call import TaskSpec, start_call
+from caesura.execution.context import TaskScope
+from caesura.graph.injection import action_of, closure_graphs, name_of
+from caesura.pregel.compiled import Pregel
+from caesura.types import RetryPolicy
+from caesura.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R")
+S = TypeVar("S")
+
+__all__ = ("entrypoint", "task")
+
+
+class TaskFunction(Generic[P, T]):
+    """A function made a task: calling it inside a run schedules it and returns its future."""
+
+    def __init__(self, function: Callable[P, Any], name: str | None, retry: Any, strict: bool) -> None:
+        self.func = function
+        functools.update_wrapper(self, function)
+        known = name or _task_name(function)
+        self.__name__ = known
+        self.spec = TaskSpec(action_of(function, known), _policies(retry), strict)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Schedule the call; returns a future (awaitable in async code).
+
+        Raises ``RuntimeError`` outside a run.
+        """
+        scope = find_scope()
+        if not isinstance(scope, TaskScope):
+            raise RuntimeError(OUTSIDE)
+        return start_call(scope, self.spec, args, dict(kwargs))
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+
+@overload
+def task(fn: Callable[P, T], /) -> TaskFunction[P, T]: ...
+@overload
+def task(
+    fn: None = None,
+    *,
+    name: str | None = None,
+    retry_policy: Any = None,
+    cache_policy: Any = None,
+    timeout: Any = None,
+    strict: bool = False,
+    **deprecated: Any,
+) -> Callable[[Callable[P, T]], TaskFunction[P, T]]: ...
+def task(
+    fn: Any = None,
+    *,
+    name: str | None = None,
+    retry_policy: Any = None,
+    cache_policy: Any = None,
+    timeout: Any = None,
+    strict: bool = False,
+    **deprecated: Any,
+) -> Any:
+    """Make a function a task. Use with or without parentheses.
+
+    Its result is stored when it returns; when the program runs again, the stored result is returned
+    and the function is not called. If the call then has other arguments, the stored result is not
+    used: the task runs anew with a `TaskReplayWarning`, or with ``strict`` raises
+    `TaskReplayMismatchError`.
+    """
+    if timeout is not None:
+        raise NotImplementedError("task(timeout=...) is not supported by this version")
+    if "retry" in deprecated:
+        _warn("`retry` is deprecated. Please use `retry_policy` instead.")
+        retry_policy = retry_policy or deprecated["retry"]
+
+    def decorate(function: Any) -> Any:
+        return TaskFunction(function, name, retry_policy, strict)
+
+    return decorate if fn is None else decorate(fn)
+
+
+def _task_name(function: Any) -> str:
+    if inspect.isroutine(function) or isinstance(function, functools.partial):
+        return name_of(function)
+    return type(function).__name__
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Final(Generic[R, S]):
+    """What an entrypoint returns to its caller (``value``) and to its next run (``save``)."""
+
+    value: R
+    save: S
+
+
+class entrypoint(Generic[R]):
+    """Make a function a durable program (the result is a `Pregel`).
+
+    The function takes the input first, and by name any of ``config, previous, runtime, writer,
+    store``. ``previous`` is what the last finished run of the thread returned, or saved with
+    `entrypoint.final`. Raises ValueError for a function without parameters, NotImplementedError for
+    generators.
+    """
+
+    final = Final
+
+    def __init__(
+        self,
+        checkpointer: Any = None,
+        store: Any = None,
+        cache: Any = None,
+        context_schema: Any = None,
+        cache_policy: Any = None,
+        retry_policy: Any = None,
+        timeout: Any = None,
+        **deprecated: Any,
+    ) -> None:
+        if timeout is not None:
+            raise NotImplementedError("entrypoint(timeout=...) is not supported by this version")
+        if "retry" in deprecated:
+            _warn("`retry` is deprecated. Please use `retry_policy` instead.")
+            retry_policy = retry_policy or deprecated["retry"]
+        if "config_schema" in deprecated:
+            from warnings import warn
+
+            warn(
+                "`config_schema` is deprecated. Please use `context_schema` instead.",
+                LangGraphDeprecatedSinceV10,
+                stacklevel=2,
+            )
+            context_schema = context_schema or deprecated["config_schema"]
+        self.checkpointer = checkpointer
+        self.store = store
+        self.cache = cache
+        self.context_schema = context_schema
+        self.retry_policy = retry_policy
+
+    def __call__(self, function: Callable[..., Any]) -> EntrypointProgram:
+        """The program that ``function`` is."""
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise NotImplementedError("Generators are not supported in the Functional API.")
+        if not inspect.signature(function).parameters:
+            raise ValueError("Entrypoint function must have at least one parameter")
+        return EntrypointProgram(
+            _program(function, self.retry_policy),
+            function=function,
+            checkpointer=self.checkpointer,
+            store=self.store,
+            cache=self.cache,
+            context_schema=self.context_schema,
+        )
+
+
+class EntrypointProgram(Pregel):
+    """A program made by `entrypoint`."""
+
+    default_stream_mode = "updates"
+
+    def __init__(self, program: Program, *, function: Callable[..., Any], **how: Any) -> None:
+        super().__init__(program, **how)
+        self.function = function
+        self.__doc__ = function.__doc__
+
+
+def _program(function: Callable[..., Any], retry: Any) -> Program:
+    name = name_of(function)
+    node = Node(
+        name=name,
+        triggers=(START,),
+        action=_entry_action(function, name),
+        read=_read_input,
+        collect=_collect,
+        retry=_policies(retry),
+        subgraphs=closure_graphs(function),
+    )
+    return Program(
+        name="LangGraph",
+        nodes={name: node},
+        channels={
+            START: EphemeralValue(Any, key=START),
+            END: LastValue(Any, END),
+            PREVIOUS: LastValue(Any, PREVIOUS),
+        },
+        input_channels=START,
+        output_channels=END,
+        stream_channels=END,
+        functional=True,
+    )
+
+
+def _entry_action(function: Callable[..., Any], name: str) -> Action:
+    """The entry function; an async one may return a task's future, which is awaited."""
+    action = action_of(function, name)
+    if action.afunc is None:
+        return action
+    inner = action.afunc
+
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        result = await inner(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+    action.afunc = run
+    return action
+
+
+def _read_input(channels: Any, position: Any) -> Any:
+    channel = channels[START]
+    return channel.get() if channel.is_available() else NO_INPUT
+
+
+def _collect(result: Any) -> list[Write]:
+    if isinstance(result, Final):
+        return [(END, result.value), (PREVIOUS, result.save)]
+    return [(END, result), (PREVIOUS, result)]
+
+
+def _policies(given: Any) -> tuple[RetryPolicy, ...]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, RetryPolicy) else tuple(given)
+
+
+def _warn(message: str) -> None:
+    from warnings import warn
+
+    warn(message, LangGraphDeprecatedSinceV05, stacklevel=3)

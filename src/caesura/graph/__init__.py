@@ -1,0 +1,6 @@
+"""Graphs of functions over a shared state."""
+
+from caesura.constants import END, START
+from caesura.graph.state import StateGraph
+
+__all__ = ("END", "START", "StateGraph")

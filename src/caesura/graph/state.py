@@ -1,0 +1,545 @@
+"""`StateGraph`: nodes that read and write a shared state, and the edges between them.
+
+The builder collects what was declared; `StateGraph.compile` checks it and turns it into a
+`core.program.Program`: each key a channel, each edge a channel ``branch:to:<node>`` that triggers its
+node, each join edge a barrier channel ``join:<a>+<b>:<end>``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass
+from typing import Any, Generic, Literal, get_args, get_origin
+
+from caesura.channels.base import BaseChannel
+from caesura.channels.ephemeral_value import EphemeralValue
+from caesura.channels.last_value import LastValue, LastValueAfterFinish
+from caesura.channels.named_barrier_value import (
+    NamedBarrierValue,
+    NamedBarrierValueAfterFinish,
+)
+from caesura.channels.topic import Topic
+from caesura.constants import END, NS_END, NS_SEP, ROOT, START, TASKS
+from caesura.core.program import NO_INPUT, Action, Branch, Node, Program, Write
+from caesura.graph.branch import BranchSpec
+from caesura.graph.injection import (
+    action_of,
+    closure_graphs,
+    first_annotation,
+    name_of,
+    return_annotation,
+)
+from caesura.graph.schema import channels_of, coercer, has_keys
+from caesura.graph.writing import collector
+from caesura.pregel.compiled import Pregel
+from caesura.types import Command, RetryPolicy, Send, ensure_valid_checkpointer, is_pydantic
+from caesura.typing import ContextT, InputT, OutputT, StateT
+from caesura.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
+
+
+@dataclass(slots=True)
+class NodeSpec:
+    """A node as declared."""
+
+    runnable: Any
+    action: Action
+    input_schema: Any
+    metadata: Mapping[str, Any] | None = None
+    retry_policy: Any = None
+    ends: Any = ()
+    """Where a `Command` of it may go; for drawing only."""
+    defer: bool = False
+
+
+class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
+    """A graph whose nodes share a state.
+
+    ``state_schema``: a TypedDict, dataclass, pydantic model, or any type (then the state is one bare
+    value). ``Annotated[type, reducer]`` folds several writes; plain keys take one write a step.
+    ``input_schema`` and ``output_schema`` narrow what goes in and comes out.
+    """
+
+    def __init__(
+        self,
+        state_schema: Any = None,
+        context_schema: Any = None,
+        *,
+        input_schema: Any = None,
+        output_schema: Any = None,
+        **deprecated: Any,
+    ) -> None:
+        for old, new in (("input", "input_schema"), ("output", "output_schema")):
+            if old in deprecated:
+                _warn_renamed(old, new, LangGraphDeprecatedSinceV05)
+        if "config_schema" in deprecated:
+            _warn_renamed("config_schema", "context_schema", LangGraphDeprecatedSinceV10)
+        context_schema = context_schema or deprecated.pop("config_schema", None)
+        self.state_schema = state_schema
+        self.context_schema = context_schema
+        self.input_schema = input_schema or deprecated.pop("input", None) or state_schema
+        self.output_schema = output_schema or deprecated.pop("output", None) or state_schema
+        if deprecated.keys() - {"input", "output"}:
+            raise TypeError(f"StateGraph got unexpected arguments {sorted(deprecated)}")
+        self.nodes: dict[str, NodeSpec] = {}
+        self.edges: set[tuple[str, str]] = set()
+        self.waiting_edges: set[tuple[tuple[str, ...], str]] = set()
+        self.branches: dict[str, dict[str, BranchSpec]] = {}
+        self.channels: dict[str, BaseChannel[Any, Any, Any]] = {}
+        self.managed: dict[str, Any] = {}
+        self.schemas: dict[Any, dict[str, Any]] = {}
+        self.compiled = False
+        self._defaults: dict[str, Any] = {}
+        self._add_schema(self.state_schema)
+        self._add_schema(self.input_schema, outward=True)
+        self._add_schema(self.output_schema, outward=True)
+
+    def _add_schema(self, schema: Any, *, outward: bool = False) -> None:
+        channels, managed = channels_of(schema)
+        if outward and managed and schema is not self.state_schema:
+            names = ", ".join(managed)
+            raise ValueError(
+                f"Invalid managed channels detected in {getattr(schema, '__name__', schema)}: "
+                f"{names}. Managed channels are not permitted in Input/Output schema."
+            )
+        if schema in self.schemas:
+            return
+        self.schemas[schema] = {**channels, **managed}
+        for key, channel in channels.items():
+            before = self.channels.get(key)
+            if before is None:
+                self.channels[key] = channel
+            elif type(channel) is not LastValue and before != channel:
+                raise ValueError(f"Channel '{key}' already exists with a different type")
+        self.managed.update(managed)
+
+    # --- nodes -------------------------------------------------------------------------------
+
+    def add_node(
+        self,
+        node: Any,
+        action: Any = None,
+        *,
+        defer: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+        input_schema: Any = None,
+        retry_policy: Any = None,
+        cache_policy: Any = None,
+        error_handler: Any = None,
+        destinations: Any = None,
+        timeout: Any = None,
+        trace_policy: Any = None,
+        **deprecated: Any,
+    ) -> Any:
+        """Add a node: a name and a function, or a function alone.
+
+        ``defer``: run when nothing else is left to run. ``input_schema``: what the node sees of the
+        state. ``retry_policy``: a `RetryPolicy` or several. ``destinations``: where its `Command`s
+        may go, for drawing. Raises ValueError for a taken or reserved name.
+        """
+        if timeout is not None or error_handler is not None:
+            what = "timeout" if timeout is not None else "error_handler"
+            raise NotImplementedError(f"add_node({what}=...) is not supported by this version")
+        if "retry" in deprecated:
+            _warn_renamed("retry", "retry_policy", LangGraphDeprecatedSinceV05)
+            retry_policy = retry_policy or deprecated["retry"]
+        if "input" in deprecated:
+            _warn_renamed("input", "input_schema", LangGraphDeprecatedSinceV05)
+            input_schema = input_schema or deprecated["input"]
+        name, function = self._name_and_function(node, action)
+        self._check_new_node(name)
+        self._warn_if_compiled("node")
+        inferred = first_annotation(function) if input_schema is None else None
+        if inferred is not None and _is_state_class(inferred):
+            input_schema = inferred
+        if input_schema is not None:
+            self._add_schema(input_schema)
+        self.nodes[name] = NodeSpec(
+            runnable=function,
+            action=action_of(function, name),
+            input_schema=input_schema or self.state_schema,
+            metadata=metadata,
+            retry_policy=retry_policy,
+            ends=_destinations(function) if destinations is None else destinations,
+            defer=defer,
+        )
+        return self
+
+    def _name_and_function(self, node: Any, action: Any) -> tuple[str, Any]:
+        if isinstance(node, str):
+            if action is None:
+                raise RuntimeError(f"add_node({node!r}) needs a function as its second argument")
+            return node, action
+        if not callable(node) and not hasattr(node, "invoke"):
+            action_of(node)
+        return name_of(node), node
+
+    def _check_new_node(self, name: str) -> None:
+        if name in (START, END):
+            raise ValueError(f"Node `{name}` is reserved.")
+        if name in self.nodes:
+            raise ValueError(f"Node `{name}` already present.")
+        for character in (NS_SEP, NS_END):
+            if character in name:
+                raise ValueError(
+                    f"'{character}' is a reserved character and is not allowed in the node names."
+                )
+
+    def _warn_if_compiled(self, what: str) -> None:
+        if self.compiled:
+            logging.getLogger("caesura").warning(
+                "Adding a %s to a graph that has already been compiled. "
+                "This will not be reflected in the compiled graph.",
+                what,
+            )
+
+    def set_node_defaults(
+        self,
+        *,
+        retry_policy: Any = None,
+        cache_policy: Any = None,
+        error_handler: Any = None,
+        timeout: Any = None,
+    ) -> Any:
+        """Policies of the nodes that do not set their own."""
+        if timeout is not None or error_handler is not None:
+            raise NotImplementedError(
+                "set_node_defaults supports retry_policy only in this version"
+            )
+        self._defaults = {"retry_policy": retry_policy}
+        return self
+
+    # --- edges -------------------------------------------------------------------------------
+
+    def add_edge(self, start_key: str | list[str], end_key: str) -> Any:
+        """``end_key`` runs after ``start_key``; after all of them, if it is a list."""
+        self._warn_if_compiled("edge")
+        if isinstance(start_key, str):
+            if start_key == END:
+                raise ValueError("END cannot be a start node")
+            if end_key == START:
+                raise ValueError("START cannot be an end node")
+            self.edges.add((start_key, end_key))
+            return self
+        for start in start_key:
+            if start == END:
+                raise ValueError("END cannot be a start node")
+            if start not in self.nodes:
+                raise ValueError(f"Need to add_node `{start}` first")
+        if end_key == START:
+            raise ValueError("START cannot be an end node")
+        if end_key != END and end_key not in self.nodes:
+            raise ValueError(f"Need to add_node `{end_key}` first")
+        self.waiting_edges.add((tuple(start_key), end_key))
+        return self
+
+    def add_conditional_edges(self, source: str, path: Any, path_map: Any = None) -> Any:
+        """After ``source``, ``path`` says what runs: a node name, `Send`, or a list; via ``path_map``."""
+        self._warn_if_compiled("edge")
+        name = name_of(path)
+        branches = self.branches.setdefault(source, {})
+        if name in branches:
+            raise ValueError(f"Branch with name `{name}` already exists for node `{source}`")
+        annotation = first_annotation(path)
+        schema = annotation if annotation is not None and _is_state_class(annotation) else None
+        if schema is not None:
+            self._add_schema(schema)
+        branches[name] = BranchSpec.of(path, path_map, schema)
+        return self
+
+    def add_sequence(self, nodes: Sequence[Any]) -> Any:
+        """Add nodes that run one after the other. Raises ValueError if there are none."""
+        if not nodes:
+            raise ValueError("Sequence requires at least one node.")
+        before: str | None = None
+        for node in nodes:
+            if isinstance(node, tuple) and len(node) == 2:
+                name = node[0]
+                self.add_node(*node)
+            else:
+                name = name_of(node)
+                self.add_node(node)
+            if before is not None:
+                self.add_edge(before, name)
+            before = name
+        return self
+
+    def set_entry_point(self, key: str) -> Any:
+        """As ``add_edge(START, key)``."""
+        return self.add_edge(START, key)
+
+    def set_conditional_entry_point(self, path: Any, path_map: Any = None) -> Any:
+        """As ``add_conditional_edges(START, ...)``."""
+        return self.add_conditional_edges(START, path, path_map)
+
+    def set_finish_point(self, key: str) -> Any:
+        """As ``add_edge(key, END)``."""
+        return self.add_edge(key, END)
+
+    def validate(self, interrupt: Sequence[str] | None = None) -> Any:
+        """Check that all edges have their nodes. Raises ValueError."""
+        sources = {s for s, _ in self.edges} | set(self.branches)
+        sources |= {s for starts, _ in self.waiting_edges for s in starts}
+        for source in sources:
+            if source != START and source not in self.nodes:
+                raise ValueError(f"Found edge starting at unknown node '{source}'")
+        if START not in sources:
+            raise ValueError(
+                "Graph must have an entrypoint: add at least one edge from START to another node"
+            )
+        for source, branches in self.branches.items():
+            for name, branch in branches.items():
+                for end in (branch.ends or {}).values():
+                    if end != END and end not in self.nodes:
+                        raise ValueError(
+                            f"At '{source}' node, '{name}' branch found unknown target '{end}'"
+                        )
+        for end in {e for _, e in self.edges} | {e for _, e in self.waiting_edges}:
+            if end != END and end not in self.nodes:
+                raise ValueError(f"Found edge ending at unknown node `{end}`")
+        for name in interrupt or ():
+            if name not in self.nodes:
+                raise ValueError(f"Interrupt node `{name}` not found")
+        return self
+
+    # --- compiling ---------------------------------------------------------------------------
+
+    def compile(
+        self,
+        checkpointer: Any = None,
+        *,
+        cache: Any = None,
+        store: Any = None,
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        debug: bool = False,
+        name: str | None = None,
+        transformers: Any = None,
+    ) -> CompiledStateGraph:
+        """Check the graph and make it runnable. Raises ValueError for what does not fit together.
+
+        ``checkpointer``: the saver; None inherits the outer graph's; True gives a nested graph a
+        lasting history, False none.
+        """
+        ensure_valid_checkpointer(checkpointer)
+        before, after = interrupt_before or (), interrupt_after or ()
+        stops = [n for part in (before, after) if part != "*" for n in part]
+        self.validate(interrupt=stops)
+        self.compiled = True
+        return CompiledStateGraph(
+            _Compiler(self).program(name or "LangGraph"),
+            builder=self,
+            checkpointer=checkpointer,
+            store=store,
+            cache=cache,
+            interrupt_before=before,
+            interrupt_after=after,
+            name=name or "LangGraph",
+            context_schema=self.context_schema,
+            debug=debug,
+        )
+
+
+class CompiledStateGraph(Pregel):
+    """A compiled `StateGraph`."""
+
+    default_stream_mode = "updates"
+
+    def __init__(self, program: Program, *, builder: StateGraph[Any, Any, Any, Any], **how: Any) -> None:
+        super().__init__(program, **how)
+        self.builder = builder
+
+    def coerce_output(self, values: Any) -> Any:
+        schema = self.builder.output_schema
+        if isinstance(values, dict) and (is_dataclass(schema) or is_pydantic(schema)):
+            return schema(**values)
+        return values
+
+
+class _Compiler:
+    """Turns a builder into a program."""
+
+    def __init__(self, builder: StateGraph[Any, Any, Any, Any]) -> None:
+        self.builder = builder
+        self.channels: dict[str, BaseChannel[Any, Any, Any]] = dict(builder.channels)
+        self.keys = frozenset(builder.channels)
+
+    def program(self, name: str) -> Program:
+        builder, output = self.builder, self._keys_of(self.builder.output_schema)
+        self._add_channels()
+        nodes = {START: self._start_node()}
+        for key, spec in builder.nodes.items():
+            nodes[key] = self._node(key, spec)
+        root = self.keys == {ROOT}
+        return Program(
+            name=name,
+            nodes=nodes,
+            channels=self.channels,
+            input_channels=START,
+            output_channels=ROOT if root else tuple(output),
+            stream_channels=ROOT if root else tuple(builder.channels),
+            managed=dict(builder.managed),
+        )
+
+    def _keys_of(self, schema: Any) -> list[str]:
+        return [k for k in self.builder.schemas[schema] if k in self.builder.channels]
+
+    def _add_channels(self) -> None:
+        self.channels[START] = EphemeralValue(self.builder.input_schema, key=START)
+        self.channels[TASKS] = Topic(Send, accumulate=False, key=TASKS)
+        for name, spec in self.builder.nodes.items():
+            key = f"branch:to:{name}"
+            self.channels[key] = (
+                LastValueAfterFinish(Any, key) if spec.defer else EphemeralValue(Any, False, key)
+            )
+        for starts, end in self.builder.waiting_edges:
+            if end == END:
+                continue
+            key = _join_name(starts, end)
+            deferred = self.builder.nodes[end].defer
+            kind = NamedBarrierValueAfterFinish if deferred else NamedBarrierValue
+            self.channels[key] = kind(str, set(starts), key)
+
+    def _static_writes(self, name: str) -> list[Write]:
+        ends = sorted(end for start, end in self.builder.edges if start == name and end != END)
+        writes: list[Write] = [(f"branch:to:{end}", None) for end in ends]
+        for starts, end in sorted(self.builder.waiting_edges):
+            if name in starts and end != END:
+                writes.append((_join_name(starts, end), name))
+        return writes
+
+    def _start_node(self) -> Node:
+        keys = frozenset(self._keys_of(self.builder.input_schema))
+        return Node(
+            name=START,
+            triggers=(START,),
+            action=Action(START, _identity),
+            read=_read_start,
+            collect=collector(keys, self._static_writes(START)),
+            branches=self._branches(START, self.builder.input_schema),
+            hidden=True,
+        )
+
+    def _node(self, name: str, spec: NodeSpec) -> Node:
+        joins = [
+            _join_name(starts, end) for starts, end in self.builder.waiting_edges if end == name
+        ]
+        retry = spec.retry_policy or self.builder._defaults.get("retry_policy")
+        return Node(
+            name=name,
+            triggers=(f"branch:to:{name}", *sorted(joins)),
+            action=spec.action,
+            read=self._reader(spec.input_schema),
+            coerce=coercer(spec.input_schema),
+            collect=collector(self.keys, self._static_writes(name)),
+            branches=self._branches(name, spec.input_schema),
+            metadata=spec.metadata,
+            retry=_policies(retry),
+            subgraphs=closure_graphs(spec.runnable),
+            defer=spec.defer,
+        )
+
+    def _reader(self, schema: Any) -> Callable[[Mapping[str, Any], Any], Any]:
+        builder = self.builder
+        keys = tuple(self._keys_of(schema))
+        managed = {k: builder.managed[k] for k in builder.schemas[schema] if k in builder.managed}
+        if keys == (ROOT,):
+            return _read_root
+        if managed:
+            return _managed_reader(keys, managed)
+        return _plain_reader(keys)
+
+    def _branches(self, source: str, schema: Any) -> tuple[Branch, ...]:
+        found = self.builder.branches.get(source, {})
+        return tuple(
+            Branch(name, spec.action, self._branch_reader(spec, schema), spec.route)
+            for name, spec in found.items()
+        )
+
+    def _branch_reader(self, spec: BranchSpec, schema: Any) -> Callable[[Any, Any], Any]:
+        annotated = spec.input_schema is not None
+        schema = spec.input_schema if annotated else self.builder.state_schema
+        keys = tuple(self._keys_of(schema))
+        coerce = coercer(schema)
+        if keys == (ROOT,):
+            return lambda read, result: read(ROOT)
+
+        def read_branch(read: Any, result: Any) -> Any:
+            present = read(keys)
+            if coerce is not None:
+                return coerce(present)
+            if not annotated and isinstance(result, dict):
+                present.update({k: v for k, v in result.items() if k not in self.keys})
+            return present
+
+        return read_branch
+
+
+def _join_name(starts: tuple[str, ...], end: str) -> str:
+    return f"join:{'+'.join(starts)}:{end}"
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _read_start(channels: Mapping[str, Any], position: Any) -> Any:
+    channel = channels[START]
+    return channel.get() if channel.is_available() else NO_INPUT
+
+
+def _read_root(channels: Mapping[str, Any], position: Any) -> Any:
+    channel = channels[ROOT]
+    return channel.get() if channel.is_available() else None
+
+
+def _plain_reader(keys: tuple[str, ...]) -> Callable[[Mapping[str, Any], Any], Any]:
+    def read(channels: Mapping[str, Any], position: Any) -> Any:
+        return {k: c.get() for k in keys if (c := channels[k]).is_available()}
+
+    return read
+
+
+def _managed_reader(
+    keys: tuple[str, ...], managed: Mapping[str, Any]
+) -> Callable[[Mapping[str, Any], Any], Any]:
+    plain = _plain_reader(keys)
+
+    def read(channels: Mapping[str, Any], position: Any) -> Any:
+        present = plain(channels, position)
+        for key, value in managed.items():
+            present[key] = value.get(position)
+        return present
+
+    return read
+
+
+def _policies(given: Any) -> tuple[RetryPolicy, ...]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, RetryPolicy) else tuple(given)
+
+
+def _is_state_class(annotation: Any) -> bool:
+    """True for a class that declares keys (so that a node's annotation narrows its input)."""
+    return isinstance(annotation, type) and has_keys(annotation)
+
+
+def _destinations(function: Any) -> Any:
+    """Where a function annotated ``-> Command[Literal[...]]`` may go."""
+    annotation = return_annotation(function)
+    if get_origin(annotation) is not Command:
+        return ()
+    args = get_args(annotation)
+    if args and get_origin(args[0]) is Literal:
+        return tuple(get_args(args[0]))
+    return ()
+
+
+def _warn_renamed(old: str, new: str, category: Any) -> None:
+    from warnings import warn
+
+    warn(f"`{old}` is deprecated. Please use `{new}` instead.", category, stacklevel=4)
+
+
+__all__ = ("END", "START", "CompiledStateGraph", "StateGraph")

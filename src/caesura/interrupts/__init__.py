@@ -1,0 +1,1 @@
+"""The human side: how an interrupt lives, and who answers it."""

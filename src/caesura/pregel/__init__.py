@@ -1,0 +1,5 @@
+"""Compiled programs."""
+
+from caesura.pregel.compiled import Pregel
+
+__all__ = ("Pregel",)

@@ -1,0 +1,571 @@
+"""A compiled program: `Pregel` runs it, streams it, and reads and edits its threads.
+
+The methods are thin: they build a `Frame` (`pregel.opening`), have a driver run it, and shape the
+result. The async twins differ in the driver only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from caesura.checkpoint.operations import History, Load
+from caesura.config import scope_set
+from caesura.constants import CONF, INTERRUPT
+from caesura.core.inspect import snapshot_at, snapshot_of
+from caesura.core.program import Program
+from caesura.core.turn import Outcome, Request
+from caesura.core.update import update_thread
+from caesura.errors import GraphInterrupt
+from caesura.execution.aio import AsyncDriver
+from caesura.execution.clock import clock
+from caesura.execution.context import Frame
+from caesura.execution.effects import aperform, decide_branch, perform
+from caesura.execution.plain import store_of
+from caesura.execution.sync import SyncDriver
+from caesura.pregel.configs import durability_of, merge_configs, stored_metadata, thread_of
+from caesura.pregel.opening import Ask, _custom_versions, open_frame
+from caesura.streaming.modes import Stream
+from caesura.types import GraphOutput, StateSnapshot, StateUpdate, ensure_valid_checkpointer
+
+
+class Pregel:
+    """A compiled program. Immutable; many threads and event loops may use it at once."""
+
+    default_stream_mode: str = "values"
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        checkpointer: Any = None,
+        store: Any = None,
+        cache: Any = None,
+        interrupt_before: Any = (),
+        interrupt_after: Any = (),
+        name: str = "LangGraph",
+        context_schema: Any = None,
+        config: Mapping[str, Any] | None = None,
+        debug: bool = False,
+    ) -> None:
+        self.program = program
+        self.checkpointer = ensure_valid_checkpointer(checkpointer)
+        self.store = store
+        self.cache = cache
+        self.interrupt_before_nodes = interrupt_before or ()
+        self.interrupt_after_nodes = interrupt_after or ()
+        self.name = name
+        self.context_schema = context_schema
+        self.config: dict[str, Any] = dict(config or {})
+        self.debug = debug
+        self.stream_mode = self.default_stream_mode
+
+    # --- what it is made of ------------------------------------------------------------------
+
+    @property
+    def nodes(self) -> dict[str, Any]:
+        """Name → node."""
+        return dict(self.program.nodes)
+
+    @property
+    def channels(self) -> dict[str, Any]:
+        """Name → channel."""
+        return dict(self.program.channels)
+
+    @property
+    def input_channels(self) -> Any:
+        """The channel or channels that input is written to."""
+        return _as_list(self.program.input_channels)
+
+    @property
+    def output_channels(self) -> Any:
+        """The channel or channels that output is read from."""
+        return _as_list(self.program.output_channels)
+
+    @property
+    def stream_channels(self) -> Any:
+        """The channel or channels that streams and states show."""
+        return _as_list(self.program.stream_channels)
+
+    stream_channels_asis = stream_channels
+
+    @property
+    def stream_channels_list(self) -> list[str]:
+        """As `stream_channels`, always a list."""
+        keys = self.program.stream_channels
+        return [keys] if isinstance(keys, str) else list(keys)
+
+    @property
+    def trigger_to_nodes(self) -> dict[str, Sequence[str]]:
+        """Channel → the nodes it triggers."""
+        return dict(self.program.listeners)
+
+    @property
+    def own_saver(self) -> Any:
+        """The saver it was compiled with, if it is one."""
+        return self.checkpointer if not isinstance(self.checkpointer, bool) else None
+
+    def copy(self, update: Mapping[str, Any] | None = None) -> Any:
+        """A copy with attributes of ``update`` set."""
+        fresh = self.__class__.__new__(self.__class__)
+        fresh.__dict__.update(self.__dict__)
+        fresh.__dict__.update(update or {})
+        return fresh
+
+    def with_config(self, config: Mapping[str, Any] | None = None, **more: Any) -> Any:
+        """A copy whose runs have this config merged in."""
+        return self.copy({"config": merge_configs(self.config, config, more)})
+
+    def validate(self) -> Any:
+        """Itself; kept for programs that call it."""
+        return self
+
+    def coerce_output(self, values: Any) -> Any:
+        """``values`` as an instance of the state class, for ``version="v2"``."""
+        return values
+
+    def get_subgraphs(
+        self, *, namespace: str | None = None, recurse: bool = False
+    ) -> Iterator[tuple[str, Pregel]]:
+        """(name, graph) of each nested graph; with ``recurse`` those in them, names joined by ``|``."""
+        for name, node in self.program.nodes.items():
+            if namespace is not None and namespace.split("|")[0] != name:
+                continue
+            for graph in node.subgraphs[:1]:
+                if namespace is None or namespace == name:
+                    yield name, graph
+                if recurse:
+                    rest = None if namespace is None else namespace[len(name) + 1 :] or None
+                    if namespace is not None and rest is None:
+                        continue
+                    for inner, found in graph.get_subgraphs(namespace=rest, recurse=True):
+                        yield f"{name}|{inner}", found
+
+    async def aget_subgraphs(
+        self, *, namespace: str | None = None, recurse: bool = False
+    ) -> AsyncIterator[tuple[str, Pregel]]:
+        """Async form of `get_subgraphs`."""
+        for item in self.get_subgraphs(namespace=namespace, recurse=recurse):
+            yield item
+
+    # --- running -----------------------------------------------------------------------------
+
+    def invoke(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        context: Any = None,
+        stream_mode: Any = "values",
+        print_mode: Any = (),
+        output_keys: Any = None,
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        durability: Any = None,
+        control: Any = None,
+        version: str = "v1",
+        **deprecated: Any,
+    ) -> Any:
+        """Run to the end or to a pause; returns the output (see `stream` for the arguments).
+
+        With ``stream_mode`` other than "values", returns the list of chunks. A pause adds
+        ``__interrupt__``, the list of open interrupts, to a dict output.
+        """
+        ask = Ask(
+            input, cast("dict[str, Any] | None", config), context, output_keys, interrupt_before,
+            interrupt_after, durability_of(durability, deprecated.get("checkpoint_during")), control,
+        )  # fmt: skip
+        if stream_mode != "values" or print_mode:
+            chunks = self._stream(ask, stream_mode, print_mode, False, version)
+            return _last(list(chunks), stream_mode)
+        frame = open_frame(self, ask, None, self._sync_driver(None))
+        steps = frame.driver.drive(frame)
+        try:
+            while True:
+                next(steps)
+        except StopIteration as stop:
+            return self._result(frame, stop.value, version)
+
+    async def ainvoke(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        context: Any = None,
+        stream_mode: Any = "values",
+        print_mode: Any = (),
+        output_keys: Any = None,
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        durability: Any = None,
+        control: Any = None,
+        version: str = "v1",
+        **deprecated: Any,
+    ) -> Any:
+        """Async form of `invoke`."""
+        ask = Ask(
+            input, cast("dict[str, Any] | None", config), context, output_keys, interrupt_before,
+            interrupt_after, durability_of(durability, deprecated.get("checkpoint_during")), control,
+            True,
+        )  # fmt: skip
+        if stream_mode != "values" or print_mode:
+            found = self._astream(ask, stream_mode, print_mode, False, version)
+            return _last([chunk async for chunk in found], stream_mode)
+        frame = open_frame(self, ask, None, self._async_driver(None))
+        outcome: Any = None
+        async for outcome in frame.driver.drive(frame):
+            pass
+        return self._result(frame, outcome, version)
+
+    def stream(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        context: Any = None,
+        stream_mode: Any = None,
+        print_mode: Any = (),
+        output_keys: Any = None,
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        durability: Any = None,
+        control: Any = None,
+        subgraphs: bool = False,
+        debug: bool | None = None,
+        version: str = "v1",
+        **deprecated: Any,
+    ) -> Iterator[Any]:
+        """Run, yielding what ``stream_mode`` shows as it happens.
+
+        ``input``: the input, a `Command`, or None to go on where the thread stands. ``stream_mode``:
+        one mode, or several, whose items are then ``(mode, payload)``. ``durability``: when steps are
+        stored: "sync", "async", or "exit" (at the end; a pause is stored before it is shown in every
+        mode). ``version="v2"``: items are dicts with ``type``, ``ns`` and ``data``.
+
+        Raises what nodes raise; `ResumeError` for a resume that does not fit, before anything runs;
+        `StaleThreadError` if another run moves the thread on; `GraphRecursionError`.
+        """
+        ask = Ask(
+            input, cast("dict[str, Any] | None", config), context, output_keys, interrupt_before,
+            interrupt_after, durability_of(durability, deprecated.get("checkpoint_during")), control,
+        )  # fmt: skip
+        modes = self.stream_mode if stream_mode is None else stream_mode
+        printing = ("updates", "values") if debug else print_mode
+        return self._stream(ask, modes, printing, subgraphs, version)
+
+    def _stream(
+        self, ask: Ask, modes: Any, printing: Any, subgraphs: bool, version: str
+    ) -> Iterator[Any]:
+        stream = self._make_stream(modes, printing, subgraphs, version)
+        frame = open_frame(self, ask, stream, self._sync_driver(stream))
+        driver = frame.driver
+        if stream.live and frame.outer is None:
+            stream.notify = lambda: driver.wake.put(None) if driver.wake is not None else None
+        steps, chunks = driver.drive(frame), stream.chunks
+        try:
+            while True:
+                try:
+                    next(steps)
+                except StopIteration as stop:
+                    while chunks:
+                        yield chunks.popleft()
+                    self._raise_nested_pause(frame, stop.value)
+                    return
+                except BaseException:
+                    while chunks:
+                        yield chunks.popleft()
+                    raise
+                while chunks:
+                    yield chunks.popleft()
+        finally:
+            steps.close()
+
+    async def astream(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        context: Any = None,
+        stream_mode: Any = None,
+        print_mode: Any = (),
+        output_keys: Any = None,
+        interrupt_before: Any = None,
+        interrupt_after: Any = None,
+        durability: Any = None,
+        control: Any = None,
+        subgraphs: bool = False,
+        debug: bool | None = None,
+        version: str = "v1",
+        **deprecated: Any,
+    ) -> AsyncIterator[Any]:
+        """Async form of `stream`."""
+        ask = Ask(
+            input, cast("dict[str, Any] | None", config), context, output_keys, interrupt_before,
+            interrupt_after, durability_of(durability, deprecated.get("checkpoint_during")), control,
+            True,
+        )  # fmt: skip
+        modes = self.stream_mode if stream_mode is None else stream_mode
+        printing = ("updates", "values") if debug else print_mode
+        found = self._astream(ask, modes, printing, subgraphs, version)
+        try:
+            async for chunk in found:
+                yield chunk
+        finally:
+            await found.aclose()  # type: ignore[attr-defined]
+
+    async def _astream(
+        self, ask: Ask, modes: Any, printing: Any, subgraphs: bool, version: str
+    ) -> AsyncIterator[Any]:
+        stream = self._make_stream(modes, printing, subgraphs, version)
+        frame = open_frame(self, ask, stream, self._async_driver(stream))
+        if stream.live and frame.outer is None:
+            stream.notify = frame.driver.notify
+        steps, chunks = frame.driver.drive(frame), stream.chunks
+        outcome: Any = None
+        try:
+            while True:
+                try:
+                    outcome = await anext(steps)
+                except StopAsyncIteration:
+                    break
+                except BaseException as error:
+                    if not isinstance(error, (GeneratorExit, asyncio.CancelledError)):
+                        while chunks:
+                            yield chunks.popleft()
+                    raise
+                while chunks:
+                    yield chunks.popleft()
+            while chunks:
+                yield chunks.popleft()
+            self._raise_nested_pause(frame, outcome)
+        finally:
+            await steps.aclose()
+
+    def _make_stream(self, modes: Any, printing: Any, subgraphs: bool, version: str) -> Stream:
+        return Stream(
+            modes,
+            subgraphs=subgraphs,
+            version=version,
+            coerce=self.coerce_output,
+            print_modes=(printing,) if isinstance(printing, str) else tuple(printing),
+        )
+
+    def _sync_driver(self, stream: Stream | None) -> Any:
+        live = stream is not None and stream.live
+        return lambda config: SyncDriver(live=live, max_concurrency=config.get("max_concurrency"))
+
+    def _async_driver(self, stream: Stream | None) -> Any:
+        live = stream is not None and stream.live
+        return lambda config: AsyncDriver(live=live, max_concurrency=config.get("max_concurrency"))
+
+    def _raise_nested_pause(self, frame: Frame, outcome: Outcome) -> None:
+        """A pause of a nested graph goes on through the task around it."""
+        if frame.outer is not None and outcome.kind != "done":
+            frame.outer.add_pause(outcome.rows)
+            frame.outer.delivered = True
+            raise GraphInterrupt(outcome.interrupts)
+
+    def _result(self, frame: Frame, outcome: Outcome, version: str) -> Any:
+        self._raise_nested_pause(frame, outcome)
+        request, state = frame.turn.request, frame.turn.state
+        keys = request.output_keys
+        values = state.read(self.program.output_channels if keys is None else keys)
+        if not frame.turn.shown_values:
+            values = None
+        if version == "v2":
+            return GraphOutput(self.coerce_output(values), outcome.interrupts)
+        if outcome.kind != "paused":
+            return values
+        shown = dict(values) if isinstance(values, dict) else {}
+        shown[INTERRUPT] = list(outcome.interrupts)
+        return shown
+
+    def batch(self, inputs: Sequence[Any], config: Any = None, **how: Any) -> list[Any]:
+        """`invoke` for each input, one after the other; ``config`` is one or a list of them."""
+        configs = config if isinstance(config, list) else [config] * len(inputs)
+        return [self.invoke(i, c, **how) for i, c in zip(inputs, configs, strict=True)]
+
+    async def abatch(self, inputs: Sequence[Any], config: Any = None, **how: Any) -> list[Any]:
+        """`ainvoke` for all inputs at once."""
+        configs = config if isinstance(config, list) else [config] * len(inputs)
+        runs = (self.ainvoke(i, c, **how) for i, c in zip(inputs, configs, strict=True))
+        return list(await asyncio.gather(*runs))
+
+    # --- threads -----------------------------------------------------------------------------
+
+    def get_state(self, config: Mapping[str, Any], *, subgraphs: bool = False) -> StateSnapshot:
+        """The thread's state: live, or with a ``checkpoint_id`` as it was. Raises ValueError without a saver."""
+        saver, steps = self._reading(config, subgraphs)
+        return cast(StateSnapshot, perform(steps, saver))
+
+    async def aget_state(
+        self, config: Mapping[str, Any], *, subgraphs: bool = False
+    ) -> StateSnapshot:
+        """Async form of `get_state`."""
+        saver, steps = self._reading(config, subgraphs)
+        return cast(StateSnapshot, await aperform(steps, saver))
+
+    def _reading(self, config: Mapping[str, Any], subgraphs: bool) -> tuple[Any, Any]:
+        graph, merged, saver = self._address(config)
+        where = merged.get(CONF) or {}
+        load = Load(thread_of(where), where.get("checkpoint_ns", ""), where.get("checkpoint_id"))
+        shown = {**merged, CONF: dict(where)}
+        return saver, snapshot_at(graph.program, shown, load, subgraphs=subgraphs)
+
+    def _address(self, config: Mapping[str, Any]) -> tuple[Pregel, dict[str, Any], Any]:
+        """The graph that ``config`` names (a nested one by its namespace), the config, the saver."""
+        merged = merge_configs(self.config, config)
+        where = dict(merged.get(CONF) or {})
+        saver = where.get("__pregel_checkpointer", self.checkpointer)
+        if not saver or saver is True:
+            raise ValueError("No checkpointer set")
+        thread_of(where)
+        ns = where.get("checkpoint_ns", "")
+        graph: Pregel = self
+        if ns:
+            names = "|".join(part.split(":")[0] for part in ns.split("|") if not part.isdigit())
+            found = dict(self.get_subgraphs(namespace=names, recurse=True))
+            if names not in found:
+                raise ValueError(f"Subgraph {names} not found")
+            graph = found[names]
+        return graph, merged, store_of(saver)
+
+    def get_state_history(
+        self,
+        config: Mapping[str, Any],
+        *,
+        filter: Mapping[str, Any] | None = None,
+        before: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> Iterator[StateSnapshot]:
+        """The thread's checkpoints, newest first, each as it was."""
+        graph, op, saver = self._history(config, filter, before, limit)
+        for loaded in saver.execute(op):
+            yield perform(snapshot_of(graph.program, loaded, live=False), saver)
+
+    async def aget_state_history(
+        self,
+        config: Mapping[str, Any],
+        *,
+        filter: Mapping[str, Any] | None = None,
+        before: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[StateSnapshot]:
+        """Async form of `get_state_history`."""
+        graph, op, saver = self._history(config, filter, before, limit)
+        found: Any = await saver.aexecute(op)
+        if hasattr(found, "__aiter__"):
+            found = [loaded async for loaded in found]
+        for loaded in found:
+            yield await aperform(snapshot_of(graph.program, loaded, live=False), saver)
+
+    def _history(self, config: Any, filter: Any, before: Any, limit: int | None) -> Any:
+        graph, merged, saver = self._address(config)
+        where = merged.get(CONF) or {}
+        older = ((before or {}).get(CONF) or {}).get("checkpoint_id")
+        ns = where.get("checkpoint_ns", "")
+        op = History(thread_of(where), ns, dict(filter or {}), older, limit)
+        return graph, op, saver
+
+    def update_state(
+        self,
+        config: Mapping[str, Any],
+        values: Any,
+        as_node: str | None = None,
+        task_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Write ``values`` as if ``as_node`` had returned them; returns the new checkpoint's config.
+
+        Open interrupts of the thread are withdrawn. Raises `InvalidUpdateError`.
+        """
+        return self.bulk_update_state(config, [[StateUpdate(values, as_node, task_id)]])
+
+    async def aupdate_state(
+        self,
+        config: Mapping[str, Any],
+        values: Any,
+        as_node: str | None = None,
+        task_id: str | None = None,
+    ) -> dict[str, Any]:
+        """Async form of `update_state`."""
+        return await self.abulk_update_state(config, [[StateUpdate(values, as_node, task_id)]])
+
+    def bulk_update_state(
+        self, config: Mapping[str, Any], supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> dict[str, Any]:
+        """Several updates, a checkpoint for each inner list; returns the last one's config."""
+        graph, saver, request = self._updating(config)
+        steps = update_thread(request, supersteps, decide_branch)
+        with scope_set(None):
+            id = perform(steps, saver)
+        return _updated(request, id)
+
+    async def abulk_update_state(
+        self, config: Mapping[str, Any], supersteps: Sequence[Sequence[StateUpdate]]
+    ) -> dict[str, Any]:
+        """Async form of `bulk_update_state`."""
+        graph, saver, request = self._updating(config)
+        steps = update_thread(request, supersteps, decide_branch)
+        with scope_set(None):
+            id = await aperform(steps, saver)
+        return _updated(request, id)
+
+    def _updating(self, config: Mapping[str, Any]) -> tuple[Pregel, Any, Request]:
+        graph, merged, saver = self._address(config)
+        where = merged.get(CONF) or {}
+        time = clock()
+        parents = {
+            ns: id
+            for ns, id in (where.get("checkpoint_map") or {}).items()
+            if ns != where.get("checkpoint_ns", "")
+        }
+        raw = getattr(saver, "saver", saver)
+        request = Request(
+            program=graph.program,
+            input=None,
+            thread_id=thread_of(where),
+            ns=where.get("checkpoint_ns", ""),
+            checkpoint_id=where.get("checkpoint_id"),
+            mint=time.mint,
+            now=time.now,
+            metadata=stored_metadata(merged),
+            parents=parents,
+            next_version=_custom_versions(raw),
+        )
+        return graph, saver, request
+
+    # --- drawing -----------------------------------------------------------------------------
+
+    def get_graph(self, config: Any = None, *, xray: bool | int = False) -> Any:
+        """The program as a drawable graph."""
+        from caesura.drawing import graph_of
+
+        return graph_of(self, xray=xray)
+
+    async def aget_graph(self, config: Any = None, *, xray: bool | int = False) -> Any:
+        """Async form of `get_graph`."""
+        return self.get_graph(config, xray=xray)
+
+
+def _as_list(keys: str | tuple[str, ...]) -> Any:
+    return keys if isinstance(keys, str) else list(keys)
+
+
+def _last(chunks: list[Any], mode: Any) -> Any:
+    """What ``invoke`` returns of its chunks: all, or for "values" the last."""
+    if mode == "values":
+        return chunks[-1] if chunks else None
+    return chunks
+
+
+def _updated(request: Request, id: str) -> dict[str, Any]:
+    where: dict[str, Any] = {
+        "thread_id": request.thread_id,
+        "checkpoint_ns": request.ns,
+        "checkpoint_id": id,
+    }
+    if request.ns:
+        where["checkpoint_map"] = {**request.parents, request.ns: id}
+    return {CONF: where}
+

@@ -1,0 +1,243 @@
+"""A call of ``invoke`` or ``stream`` → the `Frame` to drive: root run, nested graph, or own thread."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from caesura.config import find_scope, lenient
+from caesura.constants import CONF
+from caesura.core.inspect import lasting_ns
+from caesura.core.turn import Request, Turn
+from caesura.execution.clock import clock
+from caesura.execution.context import Frame, Setting, TaskScope
+from caesura.execution.plain import PlainStore, store_of
+from caesura.pregel.configs import (
+    coerce_context,
+    limit_of,
+    merge_configs,
+    stored_metadata,
+    thread_of,
+)
+from caesura.streaming.modes import Stream
+
+if TYPE_CHECKING:
+    from caesura.pregel.compiled import Pregel
+
+
+@dataclass(slots=True)
+class Ask:
+    """The arguments of an ``invoke`` or ``stream`` call."""
+
+    input: Any
+    config: dict[str, Any] | None
+    context: Any = None
+    output_keys: Any = None
+    interrupt_before: Any = None
+    interrupt_after: Any = None
+    durability: str | None = None
+    control: Any = None
+    asynchronous: bool = False
+
+
+def open_frame(
+    graph: Pregel, ask: Ask, stream: Stream | None, make_driver: Callable[[dict[str, Any]], Any]
+) -> Frame:
+    """The frame of a run. Raises for wrong config before anything starts."""
+    outer = _enclosing(graph, ask)
+    if outer is not None:
+        return _nested(graph, ask, stream, outer, make_driver)
+    return _root(graph, ask, stream, make_driver)
+
+
+def _enclosing(graph: Pregel, ask: Ask) -> TaskScope | None:
+    """The task this call is made in, if the graph is to run as a part of it."""
+    scope = find_scope()
+    if not isinstance(scope, TaskScope):
+        return None
+    given = ((ask.config or {}).get(CONF) or {}).get("thread_id")
+    setting = scope.frame.setting
+    if given is not None and str(given) != setting.thread_id:
+        return None
+    if setting.saver is None and graph.own_saver is not None and given is not None:
+        return None
+    return scope
+
+
+def _root(graph: Pregel, ask: Ask, stream: Stream | None, make_driver: Any) -> Frame:
+    scope = find_scope()
+    above = scope.frame.setting if isinstance(scope, TaskScope) else None
+    config = merge_configs(graph.config, ask.config)
+    configurable = config.get(CONF) or {}
+    saver = configurable.get("__pregel_checkpointer", graph.checkpointer)
+    if saver is True:
+        raise RuntimeError("checkpointer=True cannot be used for root graphs.")
+    saver = saver or (above.raw_saver if above is not None and saver is None else None)
+    thread_id = thread_of(configurable) if saver else str(configurable.get("thread_id", ""))
+    setting = Setting(
+        config=config,
+        thread_id=thread_id,
+        saver=store_of(saver or None),
+        raw_saver=saver or None,
+        context=coerce_context(graph.context_schema, ask.context),
+        store=graph.store if graph.store is not None or above is None else above.store,
+        control=ask.control,
+        durability=_durability(ask, saver),
+        wants=frozenset() if stream is None else stream.wants,
+        subgraphs=stream is not None and stream.subgraphs,
+        lenient=lenient(),
+        run_id=str(config["run_id"]) if config.get("run_id") else None,
+        actor=configurable.get("actor"),
+    )
+    if stream is not None:
+        setting.sink = stream.sink
+    request = _request(graph, ask, setting, config)
+    request.checkpoint_id = configurable.get("checkpoint_id") if saver else None
+    request.strict_resume = bool(configurable.get("__pregel_strict_resume"))
+    return Frame(setting, Turn(request), graph, make_driver(config), setting.wants)
+
+
+def _durability(ask: Ask, saver: Any) -> str:
+    if ask.durability is None:
+        return "async"
+    if not saver:
+        warnings.warn(
+            "`durability` has no effect when no checkpointer is present.", UserWarning, stacklevel=5
+        )
+    return ask.durability
+
+
+def _request(graph: Pregel, ask: Ask, setting: Setting, config: dict[str, Any]) -> Request:
+    time, saver = clock(), setting.raw_saver
+    wants = setting.wants
+    custom_versions = _custom_versions(saver) if saver else None
+    return Request(
+        program=graph.program,
+        input=ask.input,
+        thread_id=setting.thread_id,
+        mint=time.mint,
+        now=time.now,
+        stored=setting.saver is not None,
+        durability=ask.durability or setting.durability,
+        recursion_limit=limit_of(config),
+        before=_stops(ask.interrupt_before, graph.interrupt_before_nodes),
+        after=_stops(ask.interrupt_after, graph.interrupt_after_nodes),
+        wants=wants,
+        output_keys=_output_keys(graph, ask.output_keys),
+        metadata=stored_metadata(config) if setting.saver is not None else {},
+        lenient=setting.lenient,
+        actor=setting.actor,
+        cancel_siblings=ask.asynchronous,
+        next_version=custom_versions,
+        drain=_drain(setting),
+        plain_store=isinstance(setting.saver, PlainStore),
+    )
+
+
+def _custom_versions(saver: Any) -> Callable[[Any], Any] | None:
+    """A foreign saver's own way to count versions."""
+    from caesura.checkpoint.base import BaseCheckpointSaver
+
+    if hasattr(saver, "aexecute"):
+        return None
+    own = type(saver).get_next_version is not BaseCheckpointSaver.get_next_version
+    return (lambda current: saver.get_next_version(current, None)) if own else None
+
+
+def _drain(setting: Setting) -> Callable[[], str | None]:
+    control = setting.control
+    if control is None:
+        return _never
+    return lambda: control.drain_reason
+
+
+def _never() -> None:
+    return None
+
+
+def _stops(given: Any, compiled: Any) -> Any:
+    stops = compiled if given is None else given
+    return "*" if stops == "*" else tuple(stops or ())
+
+
+def _output_keys(graph: Pregel, keys: Any) -> Any:
+    if keys is None:
+        return None
+    known = graph.program.channels
+    for key in (keys,) if isinstance(keys, str) else keys:
+        if key not in known:
+            raise ValueError(f"Key {key} not in channels")
+    return keys if isinstance(keys, str) else tuple(keys)
+
+
+# --- nested -----------------------------------------------------------------------------------
+
+
+def _nested(
+    graph: Pregel, ask: Ask, stream: Stream | None, outer: TaskScope, make_driver: Any
+) -> Frame:
+    frame, above = outer.frame, outer.frame.setting
+    config = merge_configs(above.config, graph.config, ask.config)
+    setting = replace(
+        above,
+        config=config,
+        context=above.context if ask.context is None else coerce_context(
+            graph.context_schema, ask.context
+        ),
+        store=graph.store if graph.store is not None else above.store,
+    )
+    if graph.checkpointer is False:
+        setting.saver = setting.raw_saver = None
+    setting.wants = _nested_wants(above, stream)
+    if stream is not None:
+        setting.sink = _both(above, stream)
+    request = _request(graph, ask, setting, config)
+    request.durability = above.durability
+    _place(graph, request, outer)
+    driver = frame.driver if _same_colour(frame.driver, ask) else make_driver(config)
+    return Frame(setting, Turn(request), graph, driver, setting.wants, outer)
+
+
+def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:
+    """Where a nested graph keeps its checkpoints, and what it may find there."""
+    turn, ordinal = outer.frame.turn, outer.next_graph()
+    request.nested = True
+    request.ancestors = outer.ancestors()
+    request.parents = {**turn.request.parents, turn.state.ns: turn.state.checkpoint_id}
+    request.caller = f"{outer.task.id}#{ordinal}"
+    request.ns = outer.graph_ns(ordinal)
+    if graph.checkpointer is True:
+        request.ns = lasting_ns(turn.state.ns, outer.task.name)
+        request.older_than = turn.rewound_from
+    if not request.stored:
+        request.row_checkpoint = turn.request.row_checkpoint or turn.state.checkpoint_id
+        request.rows = tuple(r for r in turn.state.rows if outer.task.id in r.ancestors)
+
+
+def _nested_wants(above: Setting, stream: Stream | None) -> frozenset[str]:
+    wants = above.wants if above.subgraphs else frozenset[str]()
+    return wants if stream is None else wants | stream.wants
+
+
+def _both(above: Setting, stream: Stream) -> Any:
+    """Events of a streamed nested graph go to its own consumer and to the outer one."""
+
+    def sink(frame: Frame, mode: str, payload: Any) -> None:
+        stream.sink(frame, mode, payload)
+        if above.subgraphs:
+            above.sink(frame, mode, payload)
+
+    return sink
+
+
+def _same_colour(driver: Any, ask: Ask) -> bool:
+    loop = getattr(driver, "loop", None)
+    if not ask.asynchronous:
+        return loop is None
+    if loop is None:
+        return False
+    import asyncio
+
+    return asyncio.get_running_loop() is loop

@@ -1,0 +1,1 @@
+"""The SQL underneath the savers: operations written once, dialects, drivers, migrations."""

@@ -1,0 +1,537 @@
+"""Every operation of a saver as a generator of statements, written once for all SQL databases.
+
+A generator yields ``(sql, parameters)``, is sent the rows of a query or the number of rows changed,
+and returns the operation's result. A driver runs it: it decides what a connection is and who waits.
+An operation of several statements first yields `WRITE` or `READ`; then the driver makes one
+transaction of the rest, and takes back all of it on any error. All encoding is done before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple, cast
+
+from caesura.checkpoint import rows
+from caesura.checkpoint.history import Asked, Headlines, Request, Walk
+from caesura.checkpoint.operations import (
+    ANY_HEAD,
+    Accept,
+    Commit,
+    CopyThread,
+    DeleteRuns,
+    DeleteThread,
+    FindInterrupts,
+    FindNamespaces,
+    FindRuns,
+    FindThreads,
+    InterruptRow,
+    Load,
+    Namespace,
+    Prune,
+    PutWrites,
+    TaskWrites,
+    ThreadSummary,
+    Withdraw,
+)
+from caesura.checkpoint.rows import INTERRUPT_COLUMNS, Codec, Headline, Row, WriteRow
+from caesura.checkpoint.saver import ReadOn
+from caesura.constants import NS_SEP
+from caesura.errors import StaleThreadError, StorageError
+from caesura.interrupts import lifecycle
+from caesura.storage.dialect import Dialect
+
+
+class Begin(NamedTuple):
+    """Start of a transaction; ``thread_id``: whose lock to take, where the database needs one."""
+
+    writes: bool
+    thread_id: str | None = None
+
+
+READ: Final = Begin(writes=False)
+
+Statement = tuple[str, Sequence[Any]]
+Statements = Generator[Statement | Begin, Any, Any]
+
+
+# --- the statements --------------------------------------------------------------------------
+
+_ROW: Final = "checkpoint_id, parent_id, worth, weight, ts, step, run_id, metadata"
+_HEAD: Final = "SELECT max(checkpoint_id) FROM thread_checkpoints WHERE thread_id = ? AND ns = ?"
+_OLDER: Final = _HEAD + " AND checkpoint_id < ?"
+_EXISTS: Final = (
+    "SELECT 1 FROM thread_checkpoints WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?"
+)
+
+_INSERT_ROW: Final = f"""
+INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"""
+_IF_HEAD: Final = f" WHERE coalesce(({_HEAD}), '') = ?"
+_REPLACING: Final = """
+ON CONFLICT (thread_id, ns, checkpoint_id) DO UPDATE SET
+    parent_id = excluded.parent_id, worth = excluded.worth, weight = excluded.weight,
+    ts = excluded.ts, step = excluded.step, run_id = excluded.run_id,
+    metadata = excluded.metadata, body = excluded.body"""
+INSERT_ROW_IF_HEAD: Final = _INSERT_ROW + _IF_HEAD + _REPLACING
+PUT_ROW: Final = _INSERT_ROW + " WHERE true" + _REPLACING
+
+# From a checkpoint up to its full row, in one query: ids decide nothing, parent pointers do.
+WALK: Final = f"""
+WITH RECURSIVE walk ({_ROW}, body) AS (
+    SELECT {_ROW}, body FROM thread_checkpoints
+    WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?
+    UNION ALL
+    SELECT {", ".join("c." + name for name in _ROW.split(", "))}, c.body
+    FROM walk JOIN thread_checkpoints AS c ON c.checkpoint_id = walk.parent_id
+    WHERE walk.weight > 0 AND c.thread_id = ? AND c.ns = ?
+)
+SELECT {_ROW}, body FROM walk"""
+
+_HEADLINES: Final = f"""
+SELECT {_ROW}, NULL FROM thread_checkpoints WHERE thread_id = ? AND ns = ?%s
+ORDER BY checkpoint_id DESC LIMIT ?"""
+NEWEST: Final = _HEADLINES % ""
+NEWEST_BEFORE: Final = _HEADLINES % " AND checkpoint_id < ?"
+
+_WRITE: Final = "task_id, idx, task_path, channel, value"
+WRITES_ON: Final = f"""
+SELECT {_WRITE} FROM thread_writes WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?"""
+WRITES_BETWEEN: Final = f"""
+SELECT checkpoint_id, {_WRITE} FROM thread_writes
+WHERE thread_id = ? AND ns = ? AND checkpoint_id BETWEEN ? AND ?"""
+
+_COLUMNS: Final = ", ".join(INTERRUPT_COLUMNS)
+_INTERRUPTS: Final = f"SELECT {_COLUMNS} FROM thread_interrupts"
+_WITHIN: Final = "(? = '' OR ns = ? OR substr(ns, 1, ?) = ?)"
+_LIVE: Final = "(status = 'open' OR (status = 'answered' AND done = 0))"
+INTERRUPTS_OF: Final = f"""
+{_INTERRUPTS} WHERE thread_id = ?
+AND ((checkpoint_id = ? AND ns = ?) OR ({_LIVE} AND {_WITHIN}))
+ORDER BY seq"""
+INTERRUPTS_WITHIN: Final = f"{_INTERRUPTS} WHERE thread_id = ? AND {_WITHIN} ORDER BY seq"
+OPEN_OF_THREAD: Final = f"""
+{_INTERRUPTS} WHERE thread_id = ? AND status = 'open' ORDER BY seq"""
+INTERRUPT: Final = f"{_INTERRUPTS} WHERE id = ? AND thread_id = ?"
+
+ASK: Final = f"""
+INSERT INTO thread_interrupts ({_COLUMNS}, seq)
+SELECT {", ".join("?" * len(INTERRUPT_COLUMNS))}, coalesce(max(seq), 0) + 1
+FROM thread_interrupts WHERE thread_id = ?
+ON CONFLICT (id, thread_id) DO NOTHING"""
+_CHANGING: Final = (
+    "status", "answer", "answered_at", "answered_by",
+    "reason", "superseded_by", "closed_at", "done",
+)  # fmt: skip
+MOVE: Final = f"""
+UPDATE thread_interrupts SET {", ".join(name + " = ?" for name in _CHANGING)}
+WHERE id = ? AND thread_id = ? AND status = ?"""
+WITHDRAW_WITHIN: Final = f"""
+UPDATE thread_interrupts SET status = 'withdrawn', reason = ?, closed_at = ?
+WHERE thread_id = ? AND status = 'open' AND {_WITHIN}"""
+DONE: Final = "UPDATE thread_interrupts SET done = 1 WHERE thread_id = ? AND task_id = ?"
+DROP_ERROR: Final = """
+DELETE FROM thread_writes
+WHERE thread_id = ? AND ns = ? AND checkpoint_id = ? AND task_id = ? AND idx = -1"""
+
+_WRITE_BATCH: Final = 32
+
+
+@cache
+def _put_writes_sql(count: int) -> str:
+    places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
+    return f"""
+INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE}) VALUES {places}
+ON CONFLICT (thread_id, ns, checkpoint_id, task_id, idx) DO UPDATE SET
+    task_path = excluded.task_path, channel = excluded.channel, value = excluded.value
+WHERE excluded.idx < 0"""
+
+
+_TABLES: Final = ("thread_checkpoints", "thread_writes", "thread_interrupts")
+
+
+# --- checkpoints -----------------------------------------------------------------------------
+
+
+def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
+    """`Commit`: one guarded insert, if there is nothing else to store."""
+    row = rows.encode_commit(codec, op)
+    puts = [(put, _encode_put(codec, put)) for put in op.closing]
+    writes = _encode_tasks(codec, op.writes)
+    checked = op.expected_head != ANY_HEAD
+    alone = checked and op.expected_head == op.parent_id
+    if not (alone and dialect.guarded_insert) or puts or writes or op.withdraw is not None:
+        yield Begin(True, op.thread_id)
+    builds = row.weight and not alone
+    if builds and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
+        row = rows.encode_commit(codec, op, full=True)
+    if checked:
+        yield from _insert_guarded(op, row)
+    else:
+        yield PUT_ROW, (op.thread_id, op.ns, *row)
+    for put, encoded in puts:
+        yield from _apply_put(codec, put, *encoded)
+    yield from _store_writes(op.thread_id, op.ns, op.checkpoint_id, writes)
+    if op.withdraw is not None:
+        scope = _within(op.ns)
+        yield WITHDRAW_WITHIN, (op.withdraw, op.ts, op.thread_id, *scope)
+    return rows.chain_after(row, op.chain)
+
+
+def _insert_guarded(op: Commit, row: Row) -> Statements:
+    guard = (op.thread_id, op.ns, op.expected_head or "")
+    stored = yield INSERT_ROW_IF_HEAD, (op.thread_id, op.ns, *row, *guard)
+    if stored != 1:
+        raise StaleThreadError(op.thread_id, op.expected_head, (yield from _head(op)))
+
+
+def _head(op: Load | Commit | PutWrites) -> Generator[Statement, Any, str | None]:
+    found = yield _HEAD, (op.thread_id, op.ns)
+    return cast("str | None", found[0][0])
+
+
+def load(dialect: Dialect, codec: Codec, op: Load) -> Statements:
+    """`Load`: the head, the walk, the writes and the interrupts, read at one moment."""
+    yield READ
+    head = yield from _head(op)
+    if head is None:
+        return None
+    checkpoint_id = op.checkpoint_id or head
+    if op.before is not None and op.checkpoint_id is None:
+        found = yield _OLDER, (op.thread_id, op.ns, op.before)
+        checkpoint_id = found[0][0]
+    space = (op.thread_id, op.ns)
+    found = yield WALK, (*space, checkpoint_id, *space)
+    walked = rows.walk(map(Row._make, found), checkpoint_id)
+    if not walked:
+        return None
+    writes = yield WRITES_ON, (*space, checkpoint_id)
+    asked = yield INTERRUPTS_OF, (op.thread_id, checkpoint_id, op.ns, *_within(op.ns))
+    return rows.assemble(
+        codec,
+        op,
+        walked[-1],
+        rows.fold(codec, walked),
+        rows.chain_of(walked),
+        head_id=head,
+        writes=map(WriteRow._make, writes),
+        interrupts=_unseal(codec, asked),
+    )
+
+
+def read_on(dialect: Dialect, codec: Codec, op: ReadOn) -> Statements:
+    """`ReadOn`: the next page of a history, read at one moment."""
+    yield READ
+    steps, answer = op.reader.page(), None
+    while True:
+        try:
+            request = steps.send(answer)
+        except StopIteration as done:
+            return done.value
+        answer = yield from _answer(codec, op.reader.op.thread_id, op.reader.op.ns, request)
+
+
+def _answer(codec: Codec, thread_id: str, ns: str, request: Request) -> Statements:
+    space = (thread_id, ns)
+    if isinstance(request, Headlines):
+        if request.before is None:
+            found = yield NEWEST, (*space, request.limit)
+        else:
+            found = yield NEWEST_BEFORE, (*space, request.before, request.limit)
+        return [Row._make(r) for r in found]
+    if isinstance(request, Walk):
+        found = yield WALK, (*space, request.checkpoint_id, *space)
+        return [Row._make(r) for r in found]
+    if isinstance(request, Asked):
+        return _unseal(codec, (yield INTERRUPTS_WITHIN, (thread_id, *_within(ns))))
+    found = yield WRITES_BETWEEN, (*space, request.first, request.last)
+    return [(r[0], WriteRow._make(r[1:])) for r in found]
+
+
+def _within(ns: str) -> tuple[str, str, int, str]:
+    """Parameters of ``_WITHIN``."""
+    prefix = ns + NS_SEP
+    return ns, ns, len(prefix), prefix
+
+
+# --- writes ----------------------------------------------------------------------------------
+
+
+def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
+    """`PutWrites`: one statement, if all there is to store are a few writes."""
+    writes, opened = _encode_put(codec, op)
+    if opened or op.superseded or op.done or len(writes) > _WRITE_BATCH:
+        yield Begin(True, op.thread_id)
+    if opened and op.expected_head is not None:
+        head = yield from _head(op)
+        if head != op.expected_head and op.expected_head != ANY_HEAD:
+            raise StaleThreadError(op.thread_id, op.expected_head, head)
+    yield from _apply_put(codec, op, writes, opened)
+
+
+def _encode_put(codec: Codec, op: PutWrites) -> tuple[list[WriteRow], list[tuple[Any, ...]]]:
+    writes = rows.encode_writes(codec, op.task_id, op.task_path, op.writes)
+    return writes, [rows.seal_interrupt(codec, row) for row in op.opened]
+
+
+def _encode_tasks(codec: Codec, tasks: Sequence[TaskWrites]) -> list[WriteRow]:
+    return [
+        row
+        for task in tasks
+        for row in rows.encode_writes(codec, task.task_id, task.task_path, task.writes)
+    ]
+
+
+def _apply_put(
+    codec: Codec, op: PutWrites, writes: Sequence[WriteRow], opened: Iterable[tuple[Any, ...]]
+) -> Statements:
+    if op.done:
+        yield DROP_ERROR, (op.thread_id, op.ns, op.checkpoint_id, op.task_id)
+    yield from _store_writes(op.thread_id, op.ns, op.checkpoint_id, writes)
+    for columns in opened:
+        yield ASK, (*columns, op.thread_id)
+    if op.superseded:
+        yield from _supersede(codec, op)
+    if op.done:
+        yield DONE, (op.thread_id, op.task_id)
+
+
+def _store_writes(
+    thread_id: str, ns: str, checkpoint_id: str, writes: Sequence[WriteRow]
+) -> Statements:
+    place = (thread_id, ns, checkpoint_id)
+    for start in range(0, len(writes), _WRITE_BATCH):
+        batch = writes[start : start + _WRITE_BATCH]
+        yield _put_writes_sql(len(batch)), [v for row in batch for v in (*place, *row)]
+
+
+# --- interrupts ------------------------------------------------------------------------------
+
+
+def _unseal(codec: Codec, found: Iterable[Sequence[Any]]) -> list[InterruptRow]:
+    return [rows.unseal_interrupt(codec, columns) for columns in found]
+
+
+def _move(codec: Codec, before: InterruptRow, after: InterruptRow) -> Statements:
+    """Store the move of a row, if it still stands where it was read. Returns the rows changed."""
+    sealed = dict(zip(INTERRUPT_COLUMNS, rows.seal_interrupt(codec, after), strict=True))
+    changed = [sealed[name] for name in _CHANGING]
+    return (yield MOVE, (*changed, before.id, before.thread_id, before.status))
+
+
+def _supersede(codec: Codec, op: PutWrites) -> Statements:
+    asked_at = {row.id: row.asked_at for row in op.opened}
+    for old, new, reason in op.superseded:
+        for row in _unseal(codec, (yield INTERRUPT, (old, op.thread_id))):
+            closed = lifecycle.supersede(row, new, reason, asked_at.get(new))
+            if closed is not None:
+                yield from _move(codec, row, closed)
+
+
+def accept(dialect: Dialect, codec: Codec, op: Accept) -> Statements:
+    """`Accept`: read, decide, and write only what still stands as it was read."""
+    writes = _encode_tasks(codec, op.writes)
+    for answer in op.answers:
+        codec.encode(answer.value)
+    yield Begin(True, op.thread_id)
+    found = {row.id: row for row in _unseal(codec, (yield OPEN_OF_THREAD, (op.thread_id,)))}
+    for interrupt_id in {a.interrupt_id for a in op.answers} - found.keys():
+        for row in _unseal(codec, (yield INTERRUPT, (interrupt_id, op.thread_id))):
+            found[row.id] = row
+    made = lifecycle.accept(found.values(), op.answers, op.at)
+    for row in made:
+        if (yield from _move(codec, found[row.id], row)) != 1:
+            raise StorageError(f"Interrupt {row.id} changed while it was answered. Try again.")
+    if writes:
+        yield from _store_writes(op.thread_id, op.ns, rows.target_of(op), writes)
+    return made
+
+
+def withdraw(dialect: Dialect, codec: Codec, op: Withdraw) -> Statements:
+    """`Withdraw`."""
+    yield Begin(True, op.thread_id)
+    found = _unseal(codec, (yield OPEN_OF_THREAD, (op.thread_id,)))
+    made = []
+    for row in found:
+        if op.ids is None or row.id in op.ids:
+            closed = lifecycle.withdraw(row, op.reason, op.at)
+            if closed is not None:
+                yield from _move(codec, row, closed)
+                made.append(closed)
+    return made
+
+
+def find_interrupts(dialect: Dialect, codec: Codec, op: FindInterrupts) -> Statements:
+    """`FindInterrupts`."""
+    terms: list[str] = []
+    values: list[Any] = []
+    for column, value in (("thread_id", op.thread_id), ("id", op.interrupt_id)):
+        if value is not None:
+            terms.append(f"{column} = ?")
+            values.append(value)
+    if op.status == "open":
+        terms.append("status = 'open'")  # as a constant, so that the partial index serves
+    elif op.status is not None:
+        terms.append("status = ?")
+        values.append(op.status)
+    where = f" WHERE {' AND '.join(terms)}" if terms else ""
+    limit = "" if op.limit is None else " LIMIT ?"
+    values += [] if op.limit is None else [op.limit]
+    return _unseal(
+        codec, (yield f"{_INTERRUPTS}{where} ORDER BY asked_at, thread_id, seq{limit}", values)
+    )
+
+
+# --- threads ---------------------------------------------------------------------------------
+
+_SUMMARIES: Final = """
+SELECT h.thread_id, h.head, c.ts, c.step, h.n,
+    (SELECT count(*) FROM thread_interrupts AS i
+     WHERE i.thread_id = h.thread_id AND i.status = 'open')
+FROM (
+    SELECT thread_id, max(checkpoint_id) AS head, count(*) AS n FROM thread_checkpoints
+    WHERE ns = ''%s GROUP BY thread_id ORDER BY head DESC LIMIT ?
+) AS h
+JOIN thread_checkpoints AS c
+    ON c.thread_id = h.thread_id AND c.ns = '' AND c.checkpoint_id = h.head
+ORDER BY h.head DESC"""
+SUMMARIES: Final = _SUMMARIES % ""
+SUMMARY: Final = _SUMMARIES % " AND thread_id = ?"
+_ALL: Final = 2**62
+
+NAMESPACES: Final = """
+SELECT thread_id, ns, max(checkpoint_id) FROM thread_checkpoints GROUP BY thread_id, ns"""
+NAMESPACES_OF: Final = """
+SELECT thread_id, ns, max(checkpoint_id) FROM thread_checkpoints WHERE thread_id = ?
+GROUP BY thread_id, ns"""
+
+
+def find_threads(dialect: Dialect, codec: Codec, op: FindThreads) -> Statements:
+    """`FindThreads`."""
+    limit = _ALL if op.limit is None else op.limit
+    if op.thread_id is None:
+        found = yield SUMMARIES, (limit,)
+    else:
+        found = yield SUMMARY, (op.thread_id, limit)
+    return [ThreadSummary._make(r) for r in found]
+
+
+def find_namespaces(dialect: Dialect, codec: Codec, op: FindNamespaces) -> Statements:
+    """`FindNamespaces`."""
+    if op.thread_id is None:
+        found = yield NAMESPACES, ()
+    else:
+        found = yield NAMESPACES_OF, (op.thread_id,)
+    return [Namespace._make(r) for r in found]
+
+
+def find_runs(dialect: Dialect, codec: Codec, op: FindRuns) -> Statements:
+    """`FindRuns`."""
+    if not op.run_ids:
+        return []
+    places = ", ".join("?" * len(op.run_ids))
+    sql = f"SELECT DISTINCT thread_id FROM thread_checkpoints WHERE run_id IN ({places})"
+    return [r[0] for r in (yield sql, list(op.run_ids))]
+
+
+# --- upkeep ----------------------------------------------------------------------------------
+
+_COPY_ROWS: Final = f"""
+INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body)
+SELECT ?, ns, {_ROW}, body FROM thread_checkpoints WHERE thread_id = ?"""
+_COPY_WRITES: Final = f"""
+INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE})
+SELECT ?, ns, checkpoint_id, {_WRITE} FROM thread_writes WHERE thread_id = ?"""
+_OTHERS: Final = ", ".join(["seq", *(n for n in INTERRUPT_COLUMNS if n != "thread_id")])
+_COPY_INTERRUPTS: Final = f"""
+INSERT INTO thread_interrupts (thread_id, {_OTHERS})
+SELECT ?, {_OTHERS} FROM thread_interrupts WHERE thread_id = ?"""
+_HEADS_OF: Final = """
+SELECT ns, checkpoint_id, parent_id, weight, run_id FROM thread_checkpoints WHERE thread_id = ?
+ORDER BY ns, checkpoint_id"""
+
+
+def delete_thread(dialect: Dialect, codec: Codec, op: DeleteThread) -> Statements:
+    """`DeleteThread`."""
+    yield Begin(True, op.thread_id)
+    for table in _TABLES:
+        yield f"DELETE FROM {table} WHERE thread_id = ?", (op.thread_id,)
+
+
+def copy_thread(dialect: Dialect, codec: Codec, op: CopyThread) -> Statements:
+    """`CopyThread`."""
+    yield Begin(True, op.target_id)
+    if (yield NAMESPACES_OF, (op.target_id,)):
+        raise StorageError(rows.target_exists(op))
+    for sql in (_COPY_ROWS, _COPY_WRITES, _COPY_INTERRUPTS):
+        yield sql, (op.target_id, op.source_id)
+
+
+def prune(dialect: Dialect, codec: Codec, op: Prune) -> Statements:
+    """`Prune`."""
+    yield Begin(True, op.thread_id)
+    for ns, lines in (yield from _headlines(op.thread_id)).items():
+        doomed = {line.checkpoint_id for line in lines[:-1]}
+        yield from _remove(codec, op.thread_id, ns, lines, doomed, keep_live=True)
+
+
+def delete_runs(dialect: Dialect, codec: Codec, op: DeleteRuns) -> Statements:
+    """`DeleteRuns`."""
+    yield Begin(True, op.thread_id)
+    wanted = set(op.run_ids)
+    for ns, lines in (yield from _headlines(op.thread_id)).items():
+        doomed = {line.checkpoint_id for line in lines if line.run_id in wanted}
+        yield from _remove(codec, op.thread_id, ns, lines, doomed, keep_live=False)
+
+
+def _headlines(thread_id: str) -> Generator[Statement, Any, dict[str, list[Headline]]]:
+    made: dict[str, list[Headline]] = {}
+    for ns, *line in (yield _HEADS_OF, (thread_id,)):
+        made.setdefault(ns, []).append(Headline._make(line))
+    return made
+
+
+def _remove(
+    codec: Codec,
+    thread_id: str,
+    ns: str,
+    lines: Sequence[Headline],
+    doomed: set[str],
+    *,
+    keep_live: bool,
+) -> Statements:
+    space = (thread_id, ns)
+    for line, parent in rows.orphans(lines, doomed):
+        found = yield WALK, (*space, line.checkpoint_id, *space)
+        walked = rows.walk(map(Row._make, found), line.checkpoint_id)
+        row = rows.collapsed(codec, walked, parent)
+        yield PUT_ROW, (*space, *row)
+    for checkpoint_id in doomed:
+        place = (*space, checkpoint_id)
+        for table in _TABLES:
+            spared = f" AND NOT {_LIVE}" if keep_live and table == "thread_interrupts" else ""
+            yield (
+                f"DELETE FROM {table} WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?{spared}",
+                place,
+            )
+
+
+Perform = Callable[[Dialect, Codec, Any], Statements]
+
+PERFORM: Final[dict[type, Perform]] = {
+    Load: load,
+    Commit: commit,
+    PutWrites: put_writes,
+    Accept: accept,
+    Withdraw: withdraw,
+    FindInterrupts: find_interrupts,
+    FindThreads: find_threads,
+    FindNamespaces: find_namespaces,
+    FindRuns: find_runs,
+    ReadOn: read_on,
+    DeleteThread: delete_thread,
+    DeleteRuns: delete_runs,
+    Prune: prune,
+    CopyThread: copy_thread,
+}
+"""Operation → its generator."""

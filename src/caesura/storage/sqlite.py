@@ -1,0 +1,237 @@
+"""The SQLite driver: runs the generators of `caesura.storage.operations` on one connection.
+
+One connection, one lock: SQLite has a single writer anyway, and a commit takes some ten
+microseconds. Waiting for other processes is done here, not in SQLite, so that an async caller can
+first try without waiting (`Driver.run` with ``wait`` False raises `Busy`) and wait in a thread if
+it must. An operation that found the database busy has stored nothing and is begun anew.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import random
+from typing import Any, Final, Literal
+
+from caesura.checkpoint.rows import Codec
+from caesura.errors import StorageError
+from caesura.storage.dialect import SQLITE
+from caesura.storage.operations import PERFORM, Begin, Statements
+
+Durability = Literal["normal", "full"]
+"""``normal``: a commit survives the end of the process, and of the machine once SQLite has synced
+its log; ``full``: it survives the end of the machine at once, at the price of a sync a commit."""
+
+_PART: Final = "checkpoints"
+_VERSIONS: Final = """
+CREATE TABLE IF NOT EXISTS caesura_schema (part TEXT PRIMARY KEY, version INTEGER NOT NULL)"""
+_SET_VERSION: Final = """
+INSERT INTO caesura_schema VALUES (?, ?)
+ON CONFLICT (part) DO UPDATE SET version = excluded.version"""
+
+
+class Busy(Exception):
+    """The database, or this connection, is in use, and the caller did not want to wait."""
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """A connection as the driver wants it; ``path`` may be a ``file:`` URI or ``:memory:``."""
+    with _translated():
+        return sqlite3.connect(
+            path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=0,
+            uri=path.startswith("file:"),
+        )
+
+
+class Driver:
+    """Performs operations on one SQLite connection, which it takes over.
+
+    The connection is put into autocommit mode (``isolation_level`` None); transactions are begun
+    and ended here. Safe to use from several threads if the connection was opened with
+    ``check_same_thread=False``.
+
+    Args:
+        timeout: seconds to wait for other processes before giving up.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, *, durable: Durability = "normal", timeout: float = 30
+    ) -> None:
+        self.connection = connection
+        self.durable = durable
+        self.timeout = timeout
+        self._lock = threading.Lock()
+        self._cursor: sqlite3.Cursor | None = None
+
+    def run(self, codec: Codec, op: Any, *, wait: bool = True) -> Any:
+        """Perform ``op``; see `caesura.checkpoint.operations` for what that returns and raises.
+
+        Raises:
+            Busy: ``wait`` is False and the operation would have to wait.
+            StorageError: the database failed, or stayed busy for longer than the timeout.
+        """
+        deadline = None
+        while True:
+            if not self._lock.acquire(blocking=wait):
+                raise Busy
+            try:
+                return self._attempt(PERFORM[type(op)](SQLITE, codec, op))
+            except sqlite3.Error as error:
+                now = time.monotonic()
+                deadline = deadline or now + self.timeout
+                if not _is_busy(error) or (wait and now > deadline):
+                    raise _translate(error) from error
+                if not wait:
+                    raise Busy from error
+            finally:
+                self._lock.release()
+            time.sleep(0.001 + 0.02 * random())
+
+    def setup(self) -> None:
+        """Make or upgrade the tables; done by itself before the first operation."""
+        with self._lock, _translated():
+            self._open()
+
+    def close(self) -> None:
+        """Close the connection. Later operations raise `StorageError`."""
+        with self._lock:
+            self._cursor = None
+            self.connection.close()
+
+    # --- one operation ---
+
+    def _attempt(self, steps: Statements) -> Any:
+        cursor = self._cursor or self._open()
+        began, answer = False, None
+        try:
+            while True:
+                try:
+                    statement = steps.send(answer)
+                except StopIteration as done:
+                    if began:
+                        cursor.execute("COMMIT")
+                    return done.value
+                if type(statement) is Begin:
+                    cursor.execute("BEGIN IMMEDIATE" if statement.writes else "BEGIN")
+                    began, answer = True, None
+                else:
+                    cursor.execute(*statement)
+                    answer = cursor.rowcount if cursor.description is None else cursor.fetchall()
+        except BaseException:
+            if began:
+                self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    # --- the connection ---
+
+    def _open(self) -> sqlite3.Cursor:
+        connection = self.connection
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.row_factory = None
+        deadline = time.monotonic() + self.timeout
+        self._retry(lambda: cursor.execute("PRAGMA journal_mode = WAL").fetchall(), deadline)
+        cursor.execute(f"PRAGMA synchronous = {self.durable}")
+        cursor.execute("PRAGMA busy_timeout = 0")
+        self._retry(lambda: self._migrate(cursor), deadline)
+        self._cursor = cursor
+        return cursor
+
+    def _retry(self, act: Callable[[], Any], deadline: float) -> None:
+        while True:
+            try:
+                act()
+                return
+            except sqlite3.Error as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.001 + 0.02 * random())
+
+    def _migrate(self, cursor: sqlite3.Cursor) -> None:
+        known = len(SQLITE.migrations)
+        if self._version(cursor) == known:
+            return
+        cursor.execute("BEGIN IMMEDIATE")
+        try:
+            cursor.execute(_VERSIONS)
+            version = self._version(cursor)
+            if version > known:
+                raise StorageError(
+                    f"A newer version of Caesura made this database (schema {version}, known here: "
+                    f"{known}). Upgrade Caesura; nothing was changed."
+                )
+            for read in SQLITE.migrations[version:]:
+                for statement in split_statements(read()):
+                    cursor.execute(statement)
+            cursor.execute(_SET_VERSION, (_PART, known))
+            cursor.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _version(self, cursor: sqlite3.Cursor) -> int:
+        found = cursor.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'caesura_schema'"
+        ).fetchall()
+        if not found:
+            return 0
+        sql = "SELECT version FROM caesura_schema WHERE part = ?"
+        row = cursor.execute(sql, (_PART,)).fetchone()
+        return row[0] if row else 0
+
+
+def split_statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one (``executescript`` would end our transaction)."""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+_MEANING: Final = {
+    sqlite3.SQLITE_BUSY: "is locked by another process for too long",
+    sqlite3.SQLITE_LOCKED: "is locked by another connection for too long",
+    sqlite3.SQLITE_FULL: "has no space left on its disk",
+    sqlite3.SQLITE_READONLY: "is read-only",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_NOTADB: "is no SQLite database, or is encrypted",
+    sqlite3.SQLITE_IOERR: "cannot be read or written (disk error)",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+    sqlite3.SQLITE_PERM: "may not be accessed",
+    sqlite3.SQLITE_TOOBIG: "cannot hold a value of this size",
+}
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _translate(error: sqlite3.Error) -> StorageError:
+    meaning = _MEANING.get(_code(error), "refused")
+    return StorageError(f"The SQLite database {meaning} ({error}). Nothing was changed.")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _translate(error) from error

@@ -1,0 +1,1 @@
+"""The same programs on Caesura and on LangGraph, and a comparison of what each of them observed."""

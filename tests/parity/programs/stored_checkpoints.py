@@ -1,0 +1,43 @@
+"""What the saver itself lists: metadata, parents and pending writes (B1)."""
+
+import operator
+from typing import Annotated, TypedDict
+
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command, interrupt
+
+
+class State(TypedDict):
+    a: Annotated[list, operator.add]
+
+
+def run(make_saver, record, drive):
+    runs = []
+
+    def n(state):
+        runs.append(1)
+        return {"a": [interrupt("value")]}
+
+    builder = StateGraph(State).add_node("n", drive.node(n)).add_edge(START, "n")
+    graph = builder.compile(checkpointer=make_saver())
+    cfg = {"configurable": {"thread_id": "1"}}
+
+    def stored():
+        return [
+            [t.metadata, t.config, t.parent_config, t.pending_writes]
+            for t in drive.saved(graph.checkpointer, cfg)
+        ]
+
+    record("paused", drive.invoke(graph, {"a": ["i"]}, cfg))
+    record("stored while paused", stored())
+    record(
+        "user values",
+        [
+            {k: v for k, v in t.checkpoint["channel_values"].items() if k == "a"}
+            for t in drive.saved(graph.checkpointer, cfg)
+        ],
+    )
+    record("resumed", drive.invoke(graph, Command(resume="y"), cfg))
+    record("stored afterwards", stored())
+    record("history", drive.history(graph, cfg))
+    record("runs", len(runs))
