@@ -40,8 +40,16 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 # Exit code 3 says that the program waits for a person: no failure.
 demo: $(VENV)/.installed
 	@mkdir -p $(DEMO)
-	@PAYMENTS_AUDIT=$(DEMO)/audit.csv $(BIN)/caesura run examples/payments.py \
-		--db $(DEMO)/payments.sqlite || { code=$$?; [ $$code -eq 3 ] || exit $$code; }
+	@[ -e $(DEMO)/payments.sqlite ] || rm -f $(DEMO)/audit.csv
+	@code=0; $(BIN)/caesura run examples/payments.py --db $(DEMO)/payments.sqlite \
+		--input '{"audit": "$(DEMO)/audit.csv"}' || code=$$?; \
+	case $$code in \
+	0) mv $(DEMO)/payments.sqlite $(DEMO)/finished.sqlite; \
+	   echo "What was paid: $(DEMO)/audit.csv. What happened:"; \
+	   $(BIN)/caesura history payments --db $(DEMO)/finished.sqlite;; \
+	3) ;; \
+	*) exit $$code;; \
+	esac
 
 test: $(VENV)/.installed-dev
 	@if [ "$(JOBS)" = 0 ]; then $(BIN)/python -m pytest $(TESTS); \

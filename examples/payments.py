@@ -5,15 +5,13 @@
 
 Payments up to the limit are made right away. For each one above it the program stops and asks:
 approve, pay less, or reject. Kill it whenever you like and run the same command again: no payment
-is made twice, no decision is asked for twice. What was paid stands in the audit file
-(``audit.csv``, or the file that PAYMENTS_AUDIT names).
+is made twice, no decision is asked for twice. What was paid stands in the file ``audit.csv``.
 """
 
 from __future__ import annotations
 
 import csv
 import operator
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
@@ -45,41 +43,37 @@ class Decision:
 
 
 class State(TypedDict, total=False):
-    """``file`` and ``limit`` are the input; the rest is made by the nodes."""
+    """``file``, ``limit`` and ``audit`` are the input; the rest is made by the nodes."""
 
     file: str
     limit: float
+    audit: str
     due: list[Payment]
     paid: Annotated[list[str], operator.add]
     rejected: Annotated[list[str], operator.add]
     total: float
 
 
-def audit_file() -> Path:
-    """Where payments are written down."""
-    return Path(os.environ.get("PAYMENTS_AUDIT", "audit.csv"))
-
-
 @task
-def pay(payment: Payment, approved_by: str) -> str:
+def pay(payment: Payment, approved_by: str, audit: str) -> str:
     """Make one payment: here, one line in the audit file.
 
     A task's result is stored, so it is not made again when the node runs again after an answer. A
     crash between the payment and the storing of its result is the one gap that no runtime can close
     from outside; so the payment's id is its idempotency key, as it would be at a bank.
     """
-    if payment["id"] not in paid_before():
+    if payment["id"] not in paid_before(audit):
         line = [payment["id"], payment["to"], f"{payment['amount']:.2f}", approved_by]
-        with audit_file().open("a", newline="", encoding="utf-8") as file:
+        with Path(audit).open("a", newline="", encoding="utf-8") as file:
             csv.writer(file).writerow(line)
     return payment["id"]
 
 
-def paid_before() -> set[str]:
+def paid_before(audit: str) -> set[str]:
     """Ids of the payments in the audit file."""
-    if not audit_file().exists():
+    if not Path(audit).exists():
         return set()
-    with audit_file().open(newline="", encoding="utf-8") as file:
+    with Path(audit).open(newline="", encoding="utf-8") as file:
         return {row[0] for row in csv.reader(file) if row}
 
 
@@ -92,7 +86,11 @@ def read(state: State) -> State:
         {"id": r["id"], "to": r["to"], "amount": float(r["amount"]), "reference": r["reference"]}
         for r in rows
     ]
-    return {"due": due, "limit": state.get("limit", LIMIT)}
+    return {
+        "due": due,
+        "limit": state.get("limit", LIMIT),
+        "audit": state.get("audit", "audit.csv"),
+    }
 
 
 def settle(state: State) -> State:
@@ -108,7 +106,7 @@ def settle(state: State) -> State:
                 rejected.append(payment["id"])
                 continue
             approved, approved_by = reduced(payment, decision), "person"
-        paid.append(pay(approved, approved_by).result())
+        paid.append(pay(approved, approved_by, state["audit"]).result())
         total += approved["amount"]
     return {"paid": paid, "rejected": rejected, "total": round(total, 2)}
 

@@ -23,6 +23,7 @@ PURE_MODULES = frozenset(
         "bisect",
         "collections",
         "collections.abc",
+        "contextlib",
         "copy",
         "dataclasses",
         "enum",
@@ -92,16 +93,26 @@ def _package_of(path: Path, folder: Path) -> str:
 
 
 def _check(tree: ast.Module, package: str) -> Iterator[tuple[int, str]]:
+    own = _bound(tree)
     for node in _runtime_nodes(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             for module in _imported(node, package):
                 if not _is_allowed(module):
                     yield node.lineno, f"imports {module}"
-        elif isinstance(node, ast.Name) and node.id in IMPURE_BUILTINS:
-            if isinstance(node.ctx, ast.Load):
-                yield node.lineno, f"uses {node.id}()"
+        elif isinstance(node, ast.Name) and node.id in IMPURE_BUILTINS - own:
+            yield node.lineno, f"uses {node.id}()"
         elif isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith):
             yield node.lineno, "is asynchronous"
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """Names that the file gives a meaning of its own, as a parameter, variable or field."""
+    stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not _loads(n)}
+    return stored | {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+
+
+def _loads(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Load)
 
 
 def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:

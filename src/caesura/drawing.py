@@ -275,17 +275,45 @@ class BuilderLike(Protocol):
 
 
 def graph_of(
-    builder: BuilderLike,
+    declared: Any,
     *,
-    interrupt_before: Any = (),
-    interrupt_after: Any = (),
+    xray: bool | int = False,
+    interrupt_before: Any = None,
+    interrupt_after: Any = None,
     children: Mapping[str, Graph] | None = None,
 ) -> Graph:
-    """The picture of a `StateGraph`.
+    """The picture of a program: a compiled one, or a `StateGraph` (see `BuilderLike`).
 
+    ``xray``: draw nested graphs in the place of their nodes, to that depth (True: all the way).
     ``interrupt_before``, ``interrupt_after``: node names whose breakpoints to note (``"*"`` is not
-    noted). ``children``: pictures of nested graphs by node name, to draw in the node's place.
+    noted); a compiled program's own if None. ``children``: pictures of nested graphs by node name;
+    a compiled program's own if None.
     """
+    builder = getattr(declared, "builder", declared)
+    if getattr(builder, "branches", None) is None:
+        return graph_of_function(*_only_node(declared))
+    if interrupt_before is None:
+        interrupt_before = getattr(declared, "interrupt_before_nodes", ())
+    if interrupt_after is None:
+        interrupt_after = getattr(declared, "interrupt_after_nodes", ())
+    if children is None:
+        children = _children(declared, xray) if xray and declared is not builder else {}
+    return _graph_of_builder(builder, interrupt_before, interrupt_after, children)
+
+
+def _only_node(declared: Any) -> tuple[str, Any]:
+    name = next(name for name in declared.nodes if name not in (START, END))
+    return name, declared.nodes[name]
+
+
+def _children(declared: Any, xray: bool | int) -> dict[str, Graph]:
+    deeper = xray if isinstance(xray, bool) else xray - 1
+    return {name: child.get_graph(xray=deeper) for name, child in declared.get_subgraphs()}
+
+
+def _graph_of_builder(
+    builder: BuilderLike, before: Any, after: Any, children: Mapping[str, Graph]
+) -> Graph:
     drawn = _Walk(builder).edges()
     graph = Graph()
     graph.nodes[START] = Node(START, START, _start)
@@ -293,12 +321,12 @@ def graph_of(
         if name in (START, END):
             continue
         data = getattr(spec, "runnable", spec)
-        notes = _notes(name, spec, data, interrupt_before, interrupt_after)
+        notes = _notes(name, spec, data, before, after)
         graph.nodes[name] = Node(name, name, data, notes or None)
     if any(edge.target == END for edge in drawn):
         graph.nodes[END] = Node(END, END)
     graph.edges = drawn
-    for name, child in (children or {}).items():
+    for name, child in children.items():
         _draw_inside(graph, name, child)
     return graph
 
@@ -405,7 +433,7 @@ class _Walk:
     def _joins(
         self, running: set[str], following: set[str], arrived: list[set[str]]
     ) -> Iterator[Edge]:
-        """Edges of the joins whose target runs next: complete ones, and where another edge leads."""
+        """Edges of the joins whose target runs next, be it for the join or for another edge."""
         for (sources, target), here in zip(self.joins, arrived, strict=True):
             here |= sources & running
             if here == sources:

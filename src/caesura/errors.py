@@ -269,12 +269,6 @@ class UnknownThreadError(NothingToResumeError):
     code = "unknown_thread"
 
 
-class AmbiguousResumeError(ResumeError, RuntimeError):
-    """A bare value was handed in while several interrupts are open: name the one it answers."""
-
-    code = "ambiguous_resume"
-
-
 class UnknownInterruptError(ResumeError):
     """An answer names an interrupt that does not exist on this thread.
 
@@ -296,6 +290,15 @@ class UnknownInterruptError(ResumeError):
         self.reason = reason
         self.interrupt_ids = tuple(interrupt_ids)
         self.pending_ids = tuple(pending_ids) or tuple(i.id for i in open_interrupts)
+
+
+class AmbiguousResumeError(UnknownInterruptError, RuntimeError):
+    """A bare value was handed in while several interrupts are open: name the one it answers."""
+
+    code = "ambiguous_resume"
+
+    def __init__(self, message: str, open_interrupts: Sequence[Interrupt] = ()) -> None:
+        super().__init__(message, reason="ambiguous", open_interrupts=open_interrupts)
 
 
 class AlreadyAnsweredError(ResumeError):

@@ -607,8 +607,8 @@ def digest_of(value: Any, volatile: Iterable[str] = ()) -> str:
 def differing_paths(a: Any, b: Any, volatile: Iterable[str] = ()) -> list[str]:
     """JSON pointers, sorted, of the parts in which two payloads differ; ``""`` is the whole."""
     pointers = tuple(volatile)
-    trees = (_without(plain_json(value), pointers) for value in (a, b))
-    return sorted(_pointer(path) for path in _differences(*trees, ()))
+    left, right = (_without(plain_json(value), pointers) for value in (a, b))
+    return sorted(_pointer(path) for path in _differences(left, right, ()))
 
 
 def plain_json(value: Any) -> Any:
@@ -620,8 +620,10 @@ def plain_json(value: Any) -> Any:
 
 
 def _tree(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return _tree(value.value)
     if value is None or isinstance(value, (bool, int, float, str)):
-        return value.value if isinstance(value, Enum) else value
+        return value
     if isinstance(value, Mapping):
         return {_key(key): _tree(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

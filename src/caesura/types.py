@@ -73,10 +73,10 @@ class Interrupt:
         ns: Sequence[str] | None = None,
         **_tolerated: Any,
     ) -> None:
-        self.value = value
+        self.value: Any = value
         if ns is not None and id == "placeholder-id":
             id = Interrupt.from_ns(value, "|".join(ns)).id
-        self.id = id
+        self.id: str = id
         self.response_schema = response_schema
         self.key, self.title, self.digest = key, title, digest
         self.record: dict[str, Any] | None = None
@@ -200,25 +200,22 @@ def is_pydantic(value: Any) -> bool:
 def annotated_pairs(value: Any) -> list[tuple[str, Any]] | None:
     """The (key, value) writes of a dataclass or pydantic instance; None if it is neither.
 
-    A field counts if it was set explicitly, differs from its default, or holds something.
+    A pydantic field that holds its default None and was not set explicitly is no write.
     """
     if isinstance(value, type):
         return None
     if is_pydantic(value):
-        fields: dict[str, Any] = type(value).model_fields  # type: ignore[attr-defined]
+        fields: dict[str, Any] = type(value).model_fields
         given: set[str] = value.model_fields_set
-        pairs = []
-        for name, info in fields.items():
-            item = getattr(value, name, None)
-            if name in given or item is not None and item != info.default:
-                pairs.append((name, item))
-        return pairs
-    if is_dataclass(value):
         return [
             (name, item)
-            for name, f in value.__dataclass_fields__.items()
-            if (item := getattr(value, name, None)) is not None or f.default is not item
+            for name, info in fields.items()
+            if (item := getattr(value, name, None)) is not None
+            or info.default is not None
+            or name in given
         ]
+    if is_dataclass(value):
+        return [(name, getattr(value, name)) for name in value.__dataclass_fields__]
     return None
 
 
@@ -289,9 +286,9 @@ class RetryPolicy(NamedTuple):
     max_interval: float = 128.0
     max_attempts: int = 3
     jitter: bool = True
-    retry_on: (
-        type[Exception] | Sequence[type[Exception]] | Callable[[Exception], bool]
-    ) = default_retry_on
+    retry_on: type[Exception] | Sequence[type[Exception]] | Callable[[Exception], bool] = (
+        default_retry_on
+    )
 
 
 @dataclass(**_DC_KWARGS)
@@ -555,5 +552,3 @@ def interrupt_as_dict(item: Interrupt) -> dict[str, Any]:
 def invalid_command_target() -> InvalidUpdateError:
     """The error of a ``Command(graph=PARENT)`` handed to a root graph."""
     return InvalidUpdateError("There is no parent graph")
-
-

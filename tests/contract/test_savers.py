@@ -1,4 +1,4 @@
-"""Every saver of ours keeps the contract that we ship, sync and async; and what only SQLite must."""
+"""Every saver of ours keeps the contract that we ship, sync and async; SQLite keeps some more."""
 
 from __future__ import annotations
 
@@ -345,7 +345,11 @@ async def test_an_aiosqlite_connection_is_understood_as_its_file(path: str) -> N
     aiosqlite = pytest.importorskip("aiosqlite")
     async with aiosqlite.connect(path) as connection:
         saver = AsyncSqliteSaver(connection)
+        twin = saver.with_allowlist([("some.module", "Name")])
         await saver.aexecute(Walker(SyncCalls(saver)).operation({"a": 1}))
+        opened = saver.conn
+        assert (await twin.aexecute(Load(THREAD, ""))).values == {"a": 1}
+        assert twin.conn is opened
         saver.close()
     with SqliteSaver.from_conn_string(path) as saver:
         assert saver.execute(Load(THREAD, "")).values == {"a": 1}

@@ -44,3 +44,14 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
         if not link.startswith(("http:", "https:", "mailto:")) and not (page.parent / link).exists()
     ]
     assert missing == []
+
+
+def test_the_map_shows_the_rooms_that_exist_and_no_others() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    drawn = re.search(r"^```\nsrc/caesura/\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert drawn is not None
+    shown = set(re.findall(r"\b([a-z_]+)(?:\.py|/)(?=\s)", drawn[1]))
+    source = ROOT / "src" / "caesura"
+    files = {path.stem for path in source.glob("*.py") if not path.stem.startswith("__")}
+    folders = {path.name for path in source.iterdir() if path.is_dir() and list(path.rglob("*.py"))}
+    assert shown == files | folders

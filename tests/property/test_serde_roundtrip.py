@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import enum
@@ -85,10 +86,8 @@ def test_a_value_that_was_read_can_be_stored_again(
 @example(b"\xc7\x00\x00")
 def test_arbitrary_bytes_are_a_value_or_an_error_of_ours(data: bytes) -> None:
     for serde in (SERDE, TRUSTING):
-        try:
+        with contextlib.suppress(DeserializationError):
             serde.decode(data)
-        except DeserializationError:
-            pass
 
 
 @given(values, st.data())
@@ -99,10 +98,8 @@ def test_a_flipped_byte_is_a_value_or_an_error_of_ours(
     stored = bytearray(SERDE.encode([value]))
     place = data.draw(st.integers(0, len(stored) - 1))
     stored[place] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(DeserializationError):
         SERDE.decode(stored)
-    except DeserializationError:
-        pass
 
 
 @given(values, st.integers(1, 50))

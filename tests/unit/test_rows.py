@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from caesura.checkpoint.base.id import uuid6
+from caesura.checkpoint.base.id import new_id, uuid6
 from caesura.checkpoint.operations import Chain, Commit, FullState, InterruptRow
 from caesura.checkpoint.rows import (
     ROW_WEIGHT,
@@ -229,4 +230,7 @@ def test_ids_sort_in_the_order_of_making() -> None:
     assert texts == sorted(texts)
     assert len({t[:18] for t in texts}) == 5000
     assert {i.version for i in made} == {6}
+    mixed = [str(uuid6()) if n % 2 else new_id() for n in range(100)]
+    assert mixed == sorted(mixed)
+    assert all(str(UUID(i)) == i for i in mixed)
     assert uuid6(node=1, clock_seq=-2).hex.endswith("bffe000000000001")

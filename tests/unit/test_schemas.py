@@ -8,7 +8,7 @@ import enum
 import subprocess
 import sys
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Optional, TypedDict, Union
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, TypedDict
 from uuid import UUID
 
 import pytest
@@ -199,10 +199,10 @@ def test_all_errors_of_all_fields_are_collected_with_pointers() -> None:
     ("tp", "value"),
     [
         (int, True), (float, False), (bool, 1), (bool, "true"), (int, "1"), (int, 1.5), (str, 1),
-        (Literal[1], True), (Literal["a"], "b"), (Optional[int], ""), (list[int], [1, None]),
+        (Literal[1], True), (Literal["a"], "b"), (int | None, ""), (list[int], [1, None]),
         (Verdict, "maybe"), (Decimal, "one"), (dt.datetime, "soon"), (dt.date, 5),
         (dict[str, int], {"a": "b"}), (tuple[int, ...], [True]), (tuple[int, str], [1, "a", 2]),
-        (set[int], [1, 1]), (type(None), 0), (Union[int, str], 1.5), (UUID, "5"), (list, {}),
+        (set[int], [1, 1]), (type(None), 0), (int | str, 1.5), (UUID, "5"), (list, {}),
     ],
 )  # fmt: skip
 def test_a_value_of_another_kind_is_refused(tp: Any, value: Any) -> None:
@@ -212,9 +212,9 @@ def test_a_value_of_another_kind_is_refused(tp: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("tp", "value", "typed"),
     [
-        (Any, [1], [1]), (Optional[int], None, None), (Literal["a", 1], 1, 1),
+        (Any, [1], [1]), (int | None, None, None), (Literal["a", 1], 1, 1),
         (Literal[Verdict.YES], "yes", Verdict.YES), (Verdict, "no", Verdict.NO), (Odd, "B", Odd.B),
-        (Union[int, dt.date], "2026-01-01", dt.date(2026, 1, 1)), (int | str, "1", "1"),
+        (int | dt.date, "2026-01-01", dt.date(2026, 1, 1)), (int | str, "1", "1"),
         (list[Verdict], ["no"], [Verdict.NO]), (tuple[int, ...], [1, 2], (1, 2)),
         (frozenset[int], [1], frozenset({1})), (dict, {"a": 1}, {"a": 1}), (list, [1], [1]),
         (Decimal, 1.5, Decimal("1.5")), (bool, False, False), (Card | Cash | None, None, None),

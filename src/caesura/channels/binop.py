@@ -7,7 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, NotRequired, Required, TypeVar, get_args, get_origin
 
 from caesura.channels.base import MISSING, BaseChannel
-from caesura.errors import EmptyChannelError, InvalidUpdateError
+from caesura.errors import (
+    EmptyChannelError,
+    ErrorCode,
+    InvalidUpdateError,
+    create_error_message,
+)
 from caesura.types import overwrite_of
 
 Value = TypeVar("Value")
@@ -78,7 +83,12 @@ class BinaryOperatorAggregate(BaseChannel[Value, Value, Value], Generic[Value]):
         overwrites = [found for v in values if (found := overwrite_of(v))[0]]
         if overwrites:
             if len(overwrites) > 1:
-                raise InvalidUpdateError("Can receive only one Overwrite value per super-step.")
+                raise InvalidUpdateError(
+                    create_error_message(
+                        message="Can receive only one Overwrite value per super-step.",
+                        error_code=ErrorCode.INVALID_CONCURRENT_GRAPH_UPDATE,
+                    )
+                )
             self.value = overwrites[0][1]
             return True
         value = self.value

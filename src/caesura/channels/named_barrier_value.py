@@ -49,9 +49,7 @@ class NamedBarrierValue(BaseChannel[Value, Value, Any], Generic[Value]):
         changed = False
         for value in values:
             if value not in self.names:
-                raise InvalidUpdateError(
-                    f"At key '{self.key}': Value {value} not in {self.names}"
-                )
+                raise InvalidUpdateError(f"At key '{self.key}': Value {value} not in {self.names}")
             if value not in self.seen:
                 self.seen = self.seen | {value}
                 changed = True

@@ -59,13 +59,14 @@ class InterruptRow:
 
 
 class Chain(NamedTuple):
-    """Where a checkpoint sits in its chain of changes. Opaque to the engine, handed back to the saver."""
+    """Where a checkpoint sits in its chain of changes. The engine only hands it back."""
 
     snapshot_id: str
     """The checkpoint, at or before this one, that holds full values."""
     snapshot_weight: int
+    """What the whole value is worth: its bytes, as estimated, plus a constant."""
     weight: int
-    """Weight (bytes + a constant a row) of the changes since the snapshot."""
+    """Dead weight since the snapshot: bytes that do not add to the value, and the rows."""
 
 
 class FullState(NamedTuple):
@@ -132,8 +133,8 @@ class Commit:
     ``withdraw`` is a text, every open interrupt of this namespace and below becomes ``withdrawn``
     with it as the reason.
 
-    The saver writes ``full()`` instead of ``changes`` when ``chain`` is None or the changes since
-    the snapshot weigh as much as it does.
+    The saver writes ``full()`` instead of ``changes`` when ``chain`` is None or the dead weight
+    since the snapshot has reached what the value is worth.
     """
 
     thread_id: str
@@ -169,8 +170,9 @@ class PutWrites:
     the special channels ``__error__ __scheduled__ __interrupt__ __resume__`` are overwritten.
     ``opened`` rows are inserted (an id that exists already is left as it is); each pair of
     ``superseded`` closes an open or answered row in favour of a new one: (old id, new id, reason).
-    ``done``: mark the rows of this task done; an error stored for this task goes. If ``opened`` is not empty and ``expected_head`` is
-    given, the newest checkpoint must be it, else `StaleThreadError`.
+    ``done``: mark the rows of this task done; an error stored for this task goes. If ``opened`` is
+    not empty and ``expected_head`` is given, the newest checkpoint must be it, else
+    `StaleThreadError`.
     """
 
     thread_id: str
@@ -213,7 +215,7 @@ class Accept:
 
 @dataclass(slots=True)
 class Withdraw:
-    """Withdraw open interrupts of a thread, with a reason → the rows withdrawn. ``ids`` None: all."""
+    """Withdraw open interrupts of a thread, with a reason → rows withdrawn. ``ids`` None: all."""
 
     thread_id: str
     reason: str
@@ -255,7 +257,8 @@ class ThreadSummary(NamedTuple):
 class History:
     """Read checkpoints of (thread, ns), newest first → iterator of `Loaded`.
 
-    ``filter``: equality on metadata keys. ``before``: ids strictly older. ``limit``: after filtering.
+    ``filter``: equality on metadata keys. ``before``: ids strictly older. ``limit``: after
+    filtering.
     """
 
     thread_id: str
@@ -278,7 +281,7 @@ class Namespace(NamedTuple):
 
 @dataclass(slots=True)
 class FindNamespaces:
-    """List every (thread, ns) → list of `Namespace`, in no order. Of all threads if none is named."""
+    """List every (thread, ns) → list of `Namespace`, in no order. Of all threads if none named."""
 
     thread_id: str | None = None
 
@@ -321,7 +324,8 @@ class Prune:
 
 @dataclass(slots=True)
 class CopyThread:
-    """Copy everything about a thread to a new one, under the same checkpoint and interrupt ids → None.
+    """Copy everything about a thread to a new one, under the same checkpoint and interrupt ids →
+    None.
 
     Refused with `StorageError` if the target has checkpoints.
     """

@@ -260,9 +260,12 @@ class EngineSaver(BaseCheckpointSaver[Any]):
 def _address(config: Mapping[str, Any]) -> tuple[str, str, str | None]:
     """(thread_id, ns, checkpoint_id or None)."""
     conf = config["configurable"]
-    checkpoint_id = conf.get("checkpoint_id")
-    ns = str(conf.get("checkpoint_ns") or "")
-    return str(conf["thread_id"]), ns, str(checkpoint_id) if checkpoint_id else None
+    return str(conf["thread_id"]), str(conf.get("checkpoint_ns") or ""), _checkpoint_id(conf)
+
+
+def _checkpoint_id(conf: Mapping[str, Any]) -> str | None:
+    found = conf.get("checkpoint_id")
+    return str(found) if found else None
 
 
 def _config(thread_id: str, ns: str, checkpoint_id: str) -> RunnableConfig:
@@ -392,7 +395,7 @@ def _list(
     spaces: list[Namespace] = yield FindNamespaces(thread_id)
     if "checkpoint_ns" in conf:
         spaces = [s for s in spaces if s.ns == str(conf["checkpoint_ns"] or "")]
-    older = _address(before)[2] if before else None
+    older = _checkpoint_id(before["configurable"]) if before else None
     sources = [(s.head_id, Reader(codec, _history(s, wanted, older, limit))) for s in spaces]
     yield from _merge(sources, limit)
 
@@ -403,8 +406,8 @@ def _list_one(
     before: RunnableConfig | None,
     limit: int | None,
 ) -> _Steps:
-    thread_id, _, checkpoint_id = _address({"configurable": conf})
-    older = _address(before)[2] if before else None
+    thread_id, checkpoint_id = str(conf["thread_id"]), _checkpoint_id(conf)
+    older = _checkpoint_id(before["configurable"]) if before else None
     if limit == 0 or (older and checkpoint_id and checkpoint_id >= older):
         return
     spaces: list[Namespace] = yield FindNamespaces(thread_id)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from caesura.cli import listing
-from caesura.cli.outcomes import Exit, Stop, exit_code_of, usage
+from caesura.cli.outcomes import Exit, Stop, exit_code_of, this_command, usage
 from caesura.cli.showing import SHORT_ID, Screen, row_json, traceback_of
 from caesura.errors import CaesuraError
 from caesura.version import __version__
@@ -268,8 +268,8 @@ def _go_on(saver: Any, thread: str, program: str | None, db: Path, screen: Scree
     metadata = listing.metadata(saver, thread)
     known = program or metadata.get(PROGRAM)
     if known is None or (program is None and not _is_there(known)):
-        words = ["caesura", "run", str(known or "FILE"), "--thread", thread, "--db", str(db)]
-        screen.say(f"The answer is stored. To go on:\n  {shlex.join(words)}")
+        words = [*this_command(), "run", str(known or "FILE"), "--thread", thread]
+        screen.say(f"The answer is stored. To go on:\n  {shlex.join([*words, '--db', str(db)])}")
         return
     running = _running(Reference.parse(known), thread, db, saver, screen)
     running.digest = metadata.get(INPUT)

@@ -19,6 +19,7 @@ from caesura.checkpoint.operations import (
 )
 from caesura.cli.outcomes import Exit, Stop
 from caesura.cli.showing import SHORT_ID, age, one_line
+from caesura.types import Interrupt
 
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 """Headings and rows."""
@@ -77,10 +78,15 @@ def accept(saver: Any, row: InterruptRow, text: str, actor: str, now: datetime) 
     from caesura.cli.running import checked
 
     schema = row.response_schema if row.status == "open" else None
-    value = checked(schema, text, row.id)
+    waiting = [_public(one) for one in interrupts(saver, every=False, thread_id=row.thread_id)]
+    value = checked(schema, text, row.id, waiting)
     given = Answer(row.id, value, actor)
     accepted: list[InterruptRow] = saver.execute(Accept(row.thread_id, [given], now.isoformat()))
     return accepted[0]
+
+
+def _public(row: InterruptRow) -> Interrupt:
+    return Interrupt(row.payload, row.id, title=row.title)
 
 
 # --- tables ----------------------------------------------------------------------------------

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from enum import IntEnum
+from pathlib import Path
 
 from caesura.errors import EmptyInputError, ResumeError
 
@@ -33,6 +36,16 @@ class Stop(Exception):
     def __init__(self, code: Exit, message: str = "", name: str = "usage") -> None:
         super().__init__(message)
         self.code, self.message, self.name = code, message, name
+
+
+def this_command() -> list[str]:
+    """The words that start this program again from the same shell."""
+    started = sys.argv[0]
+    if Path(started).name == "__main__.py":
+        return [sys.executable, "-m", "caesura"]
+    found = shutil.which("caesura")
+    is_on_path = found is not None and Path(found).resolve() == Path(started).resolve()
+    return ["caesura" if is_on_path else started]
 
 
 def usage(message: str) -> Stop:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from caesura.cli import form
 from caesura.cli.loading import Reference
-from caesura.cli.outcomes import Exit, Stop, usage
+from caesura.cli.outcomes import Exit, Stop, this_command, usage
 from caesura.cli.showing import Progress, Screen, as_json, readable
 from caesura.errors import InvalidAnswerError, ResumeError
 from caesura.types import Command, Interrupt
@@ -68,7 +68,7 @@ class Running:
             if now.interrupts:
                 request = self._answered(now.interrupts)
             elif now.next:
-                request = self._passed_breakpoint(now.next)
+                request = self.passed_breakpoint(now.next)
             else:
                 return self.finished(now.values if output is NO_INPUT else output)
 
@@ -137,7 +137,7 @@ class Running:
         except EOFError:
             raise Stop(Exit.WAITING, f"\nNot answered. {self._same_command()}") from None
 
-    def _passed_breakpoint(self, following: Sequence[str]) -> Any:
+    def passed_breakpoint(self, following: Sequence[str]) -> Any:
         """A stop that the program's builder set: nothing is asked, somebody says go on."""
         names = ", ".join(following)
         if self.screen.lines:
@@ -173,10 +173,10 @@ class Running:
         """The shell command that answers ``item``, with an answer of the right shape to edit."""
         answer = form.example(item.response_schema)
         text = answer if isinstance(answer, str) else as_json(answer)
-        return shlex.join(["caesura", "answer", item.id, text, "--db", str(self.db)])
+        return shlex.join([*this_command(), "answer", item.id, text, "--db", str(self.db)])
 
     def _same_command(self) -> str:
-        words = ["caesura", "run", str(self.reference), "--thread", self.thread_id]
+        words = [*this_command(), "run", str(self.reference), "--thread", self.thread_id]
         return f"This goes on:\n  {shlex.join([*words, '--db', str(self.db)])}"
 
 
@@ -203,17 +203,26 @@ def first_request(running: Running, given: Any, answers: Sequence[tuple[str, str
     if given is NO_INPUT:
         running.digest = began_with
         if unfinished:
-            return GO_ON
+            return _going_on(running, now)
         return NO_INPUT if now.created_at else _default_input(running.program)
     running.digest = digest_of_input(given)
     if not unfinished:
         return given
     if began_with == running.digest:
-        return GO_ON
+        return _going_on(running, now)
     raise usage(
         f"Thread {running.thread_id} is unfinished, and a new input would drop what waits on it. "
         f"Leave --input out to go on with it, or begin another one with --thread."
     )
+
+
+def _going_on(running: Running, now: Any) -> Any:
+    """Nothing to hand in; but a person passes a stop that the builder set, if there is one."""
+    before = running.program.interrupt_before_nodes
+    stopped = before == "*" or any(name in before for name in now.next)
+    if stopped and running.at_terminal and not now.interrupts:
+        return running.passed_breakpoint(now.next)
+    return GO_ON
 
 
 def digest_of_input(given: Any) -> str:

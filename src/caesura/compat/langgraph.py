@@ -18,6 +18,7 @@ import importlib.util
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from caesura.config import Leniency
 
@@ -64,7 +65,7 @@ class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             module.__loader__ = loader
 
 
-_specs: dict[str, tuple[importlib.machinery.ModuleSpec | None, object]] = {}
+_specs: dict[str, tuple[importlib.machinery.ModuleSpec | None, Any]] = {}
 _finder = _Alias()
 
 

@@ -13,7 +13,6 @@ Three questions are decided here, and only here:
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,7 +29,6 @@ from caesura.errors import (
 )
 from caesura.schemas import check_json, differing_paths, digest_of, json_schema_of, parse_answer
 from caesura.types import Interrupt
-from caesura.warnings import InterruptDigestWarning
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
 AMBIGUOUS = (
@@ -138,6 +136,7 @@ class Ledger:
         "_used",
         "asked",
         "loose",
+        "notes",
         "rows",
         "superseded",
     )
@@ -161,6 +160,8 @@ class Ledger:
         self.asked: list[InterruptRow] = []
         """Open interrupts this attempt has run into."""
         self.superseded: list[tuple[str, str, str]] = []
+        self.notes: list[str] = []
+        """Answers used although the question differs, to be warned about."""
 
     def ask(self, questions: Sequence[Question], at: str) -> list[Any] | None:
         """The typed answers, or None if any is missing (`asked` then holds the open rows)."""
@@ -170,11 +171,6 @@ class Ledger:
             self.asked.extend(missing)
             return None
         return [_typed(q, row) for q, row in zip(questions, rows, strict=True)]
-
-    def new_rows(self) -> list[InterruptRow]:
-        """Rows of this attempt that are not stored yet."""
-        stored = {row.id for row in self.rows}
-        return [row for row in self.asked if row.id not in stored]
 
     def _match(self, question: Question, at: str) -> InterruptRow:
         slot, self._position = self._position, self._position + 1
@@ -186,11 +182,9 @@ class Ledger:
         if row.digest == digest:
             return row
         if self._lenient and row.status == "answered":
-            warnings.warn(
+            self.notes.append(
                 f"Interrupt {slot} of {row.node!r} asks something else than was answered "
-                f"({row.id}); the stored answer is used all the same.",
-                InterruptDigestWarning,
-                stacklevel=5,
+                f"({row.id}); the stored answer is used all the same."
             )
             return row
         return self._supersede(row, question, slot, digest, at)
@@ -213,16 +207,10 @@ class Ledger:
         return next((r for r in free if r.digest == digest), None) or here
 
     def _open(self, question: Question, slot: int, digest: str, at: str) -> InterruptRow:
-        base, row = self._template, None
-        known = {r.id for r in (*self.rows, *self.asked)}
-        generation = 0
-        while row is None or row in known:
-            salt = f"\x1f{generation}" if generation else ""
-            row = interrupt_id(base.ns, base.task_id + salt, slot, question.key, digest)
-            generation += 1
+        base = self._template
         new = replace(
             base,
-            id=row,
+            id=self._new_id(slot, question.key, digest),
             slot=slot,
             digest=digest,
             payload=question.value,
@@ -235,6 +223,16 @@ class Ledger:
             new = replace(new, status="answered", answer=self.loose.pop(0), answered_at=at)
             self.asked.append(new)
         return new
+
+    def _new_id(self, slot: int, key: str | None, digest: str) -> str:
+        """An id that no row of the task has: a question may come back after it was superseded."""
+        base, known = self._template, {r.id for r in (*self.rows, *self.asked)}
+        id, generation = interrupt_id(base.ns, base.task_id, slot, key, digest), 0
+        while id in known:
+            generation += 1
+            task = f"{base.task_id}\x1f{generation}"
+            id = interrupt_id(base.ns, task, slot, key, digest)
+        return id
 
     def _supersede(
         self, old: InterruptRow, question: Question, slot: int, digest: str, at: str

@@ -81,16 +81,16 @@ def _consume(state: ThreadState, sources: list[Source], version: Any) -> None:
             state.changed.add(name)
 
 
-def _grouped(
-    program: Program, sources: list[Source], notes: list[str]
-) -> dict[str, list[Any]]:
+def _grouped(program: Program, sources: list[Source], notes: list[str]) -> dict[str, list[Any]]:
     channels, grouped = program.channels, dict[str, list[Any]]()
     for task, _, writes in sources:
         for channel, value in writes:
             if channel in channels:
                 grouped.setdefault(channel, []).append(value)
             elif channel not in RESERVED_WRITES and channel not in program.managed:
-                notes.append(f"Task {task or INPUT} wrote to unknown channel {channel}, ignoring it.")
+                notes.append(
+                    f"Task {task or INPUT} wrote to unknown channel {channel}, ignoring it."
+                )
     return grouped
 
 

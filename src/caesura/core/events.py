@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from caesura.constants import CALLER, CONF, ERROR, INTERRUPT, RETURN
@@ -86,12 +86,10 @@ def task_result(writes: Iterable[Write], keys: str | tuple[str, ...]) -> dict[st
 
 
 def checkpoint_payload(
-    state: ThreadState, tasks: Sequence[Task], interrupts: dict[str, Sequence[Interrupt]]
+    state: ThreadState, tasks: Sequence[Task], interrupts: Mapping[str, Sequence[Interrupt]]
 ) -> dict[str, Any]:
     """A checkpoint was saved (or is where a resumed run stands)."""
-    parent = (
-        thread_config(state.thread_id, state.ns, state.parent_id) if state.parent_id else None
-    )
+    parent = thread_config(state.thread_id, state.ns, state.parent_id) if state.parent_id else None
     return {
         "config": thread_config(state.thread_id, state.ns, state.checkpoint_id),
         "parent_config": parent,

@@ -33,14 +33,13 @@ def snapshot_at(
     load: Load,
     *,
     subgraphs: bool,
-    parents: dict[str, str] | None = None,
 ) -> Generator[Store, Any, StateSnapshot]:
     """Load a checkpoint and describe it."""
     loaded: Loaded | None = yield Store(load)
     if loaded is None:
         return empty_snapshot(config)
     live = load.checkpoint_id is None
-    return (yield from snapshot_of(program, loaded, live=live, subgraphs=subgraphs, parents=parents))
+    return (yield from snapshot_of(program, loaded, live=live, subgraphs=subgraphs))
 
 
 def empty_snapshot(config: dict[str, Any]) -> StateSnapshot:
@@ -54,7 +53,6 @@ def snapshot_of(
     *,
     live: bool,
     subgraphs: bool = False,
-    parents: dict[str, str] | None = None,
 ) -> Generator[Store, Any, StateSnapshot]:
     """Describe a loaded checkpoint."""
     state = ThreadState.from_loaded(program, loaded, stored=False)
@@ -64,26 +62,25 @@ def snapshot_of(
     values = _folded(program, loaded, state, finished) if live else None
     shown = []
     for task in tasks:
-        inner = yield from _inner_state(state, task, subgraphs, parents)
+        inner = yield from _inner_state(state, task, subgraphs)
         shown.append(_describe(state, task, live=live, inner=inner))
     return StateSnapshot(
         values=state.read(program.stream_channels) if values is None else values[0],
         next=tuple(t.name for t in tasks if not (live and t.writes is not None)),
-        config=_config(loaded, parents),
+        config=_config(loaded, loaded.checkpoint_id),
         metadata={k: v for k, v in loaded.metadata.items() if k != CALLER},
         created_at=loaded.ts,
-        parent_config=events.thread_config(loaded.thread_id, loaded.ns, loaded.parent_id)
-        if loaded.parent_id
-        else None,
+        parent_config=_config(loaded, loaded.parent_id) if loaded.parent_id else None,
         tasks=tuple(shown),
         interrupts=tuple(i for task in shown for i in task.interrupts),
     )
 
 
-def _config(loaded: Loaded, parents: dict[str, str] | None) -> dict[str, Any]:
-    config = events.thread_config(loaded.thread_id, loaded.ns, loaded.checkpoint_id)
-    if parents is not None:
-        config[CONF]["checkpoint_map"] = {**parents, loaded.ns: loaded.checkpoint_id}
+def _config(loaded: Loaded, checkpoint_id: str) -> dict[str, Any]:
+    config = events.thread_config(loaded.thread_id, loaded.ns, checkpoint_id)
+    parents = loaded.metadata.get("parents")
+    if parents:
+        config[CONF]["checkpoint_map"] = {**parents, loaded.ns: checkpoint_id}
     return config
 
 
@@ -112,9 +109,7 @@ def _folded(
     return (copy.read(program.stream_channels),)
 
 
-def _inner_state(
-    state: ThreadState, task: Task, subgraphs: bool, parents: dict[str, str] | None
-) -> Generator[Store, Any, Any]:
+def _inner_state(state: ThreadState, task: Task, subgraphs: bool) -> Generator[Store, Any, Any]:
     """The state of a task that is a graph: where to find it, or with ``subgraphs`` itself."""
     graphs = task.node.subgraphs if task.node is not None else ()
     if not graphs or task.writes is not None:
@@ -124,12 +119,8 @@ def _inner_state(
     if not subgraphs:
         return {CONF: {"thread_id": state.thread_id, "checkpoint_ns": ns}}
     config = {CONF: {"thread_id": state.thread_id, "checkpoint_ns": ns}}
-    above = {**(parents or {}), state.ns: state.checkpoint_id}
-    return (
-        yield from snapshot_at(
-            graph.program, config, Load(state.thread_id, ns), subgraphs=True, parents=above
-        )
-    )
+    load = Load(state.thread_id, ns)
+    return (yield from snapshot_at(graph.program, config, load, subgraphs=True))
 
 
 def lasting_ns(ns: str, name: str) -> str:

@@ -85,9 +85,7 @@ def _load(turn: Turn) -> Generator[Effect, Any, Loaded | None]:
     if loaded is None or not request.nested or loaded.metadata.get(CALLER) == request.caller:
         return loaded
     # A lasting history: this very call may have been answered for before later ones were made.
-    found = yield Store(
-        History(request.thread_id, request.ns, {CALLER: request.caller}, limit=1)
-    )
+    found = yield Store(History(request.thread_id, request.ns, {CALLER: request.caller}, limit=1))
     for earlier in found:
         return earlier  # type: ignore[no-any-return]
     return loaded
@@ -210,9 +208,7 @@ def _obey(turn: Turn, command: Command[Any]) -> Steps:
     stored = [TaskWrites(_null_task(state), "", writes)] if writes else []
     if answers:
         accepted = yield Store(
-            Accept(
-                request.thread_id, answers, request.now(), state.ns, state.checkpoint_id, stored
-            )
+            Accept(request.thread_id, answers, request.now(), state.ns, state.checkpoint_id, stored)
         )
         _note_answers(state, accepted)
     elif stored:
@@ -284,9 +280,7 @@ def _goto_writes(turn: Turn, command: Command[Any]) -> list[Write]:
             if channel in channels:
                 writes.append((channel, START))
             elif target != END:
-                turn.state.notes.append(
-                    f"Command wrote to unknown channel {channel}, ignoring it."
-                )
+                turn.state.notes.append(f"Command wrote to unknown channel {channel}, ignoring it.")
     return writes
 
 

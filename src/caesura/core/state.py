@@ -215,7 +215,7 @@ class ThreadState:
         """Every stored value, version and seen version."""
         values = {}
         for name, channel in self.channels.items():
-            value = channel.checkpoint()
+            value = channel.checkpoint() if name in self.versions else MISSING
             if value is not MISSING:
                 values[name] = value
         return FullState(values, self.versions, self.seen)

@@ -13,6 +13,7 @@ checkpoint they lead to. A pause stores the interrupts and ends the run.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -27,13 +28,13 @@ from caesura.core.ids import path_text
 from caesura.core.plan import plan
 from caesura.core.program import Program
 from caesura.core.state import Task, ThreadState
+from caesura.errors import ErrorCode as _Code
 from caesura.errors import (
     GraphBubbleUp,
     GraphDrained,
     GraphRecursionError,
     create_error_message,
 )
-from caesura.errors import ErrorCode as _Code
 from caesura.types import Interrupt
 
 Steps = Generator[Effect, Any, None]
@@ -73,6 +74,8 @@ class Request:
     cancel_siblings: bool = False
     next_version: Callable[[Any], Any] | None = None
     drain: Callable[[], str | None] = lambda: None
+    loose: list[Any] = field(default_factory=list)
+    """A bare answer for the first question asked (`core.opening`), shared with nested graphs."""
     rows: tuple[InterruptRow, ...] = ()
     """A nested graph that stores nothing: the interrupts it asked in earlier attempts."""
     row_checkpoint: str = ""
@@ -119,7 +122,7 @@ class Turn:
         self.state: ThreadState
         self.outcome = Outcome("done")
         self.stop = 0
-        self.loose: list[Any] = []
+        self.loose: list[Any] = request.loose
         self.resumed = False
         """The run goes on with a stored step (nested graphs then look for their own)."""
         self.rewound_from: str | None = None
@@ -178,10 +181,10 @@ class Turn:
             return None
         for task in tasks:
             self.adopt(task)
-        if self.request.before and any(t.writes is None for t in tasks):
-            if self._breaks(self.request.before, {t.name for t in tasks}):
-                yield from self._break("before")
-                return None
+        before, names = self.request.before, {t.name for t in tasks}
+        if before and any(t.writes is None for t in tasks) and self._breaks(before, names):
+            yield from self._break("before")
+            return None
         return tasks
 
     def _work(self, tasks: list[Task]) -> Generator[Effect, Any, bool]:
@@ -234,12 +237,16 @@ class Turn:
     # --- running -----------------------------------------------------------------------------
 
     def _announce(self, tasks: list[Task]) -> Steps:
-        if "tasks" not in self.request.wants:
-            return
-        hidden = self.request.program.hidden
-        for task in tasks:
-            if task.name not in hidden:
+        wants, hidden = self.request.wants, self.request.program.hidden
+        shown = [task for task in tasks if task.name not in hidden] if wants else []
+        if "tasks" in wants:
+            for task in shown:
                 yield Emit("tasks", events.task_payload(task))
+        if "updates" in wants:
+            for task in shown:
+                if task.cached:
+                    update = events.update_payload(task, self.keys)
+                    yield Emit("updates", {**update, "__metadata__": {"cached": True}})
 
     def _run(self, due: list[Task]) -> Generator[Effect, Any, BaseException | None]:
         """Run tasks to their end, settling each; returns the first failure."""
@@ -276,15 +283,21 @@ class Turn:
 
     def _tell(self, task: Task, interrupts: tuple[Interrupt, ...]) -> Steps:
         wants = self.request.wants
-        if not wants or task.name in self.request.program.hidden and not interrupts:
+        if not wants or (task.name in self.request.program.hidden and not interrupts):
             return
-        if "updates" in wants:
-            if interrupts:
-                yield Emit("updates", {INTERRUPT: interrupts})
-            elif task.error is None:
-                yield Emit("updates", events.update_payload(task, self.keys))
+        if interrupts:
+            yield from self._tell_pause(interrupts)
+        elif "updates" in wants and task.error is None:
+            yield Emit("updates", events.update_payload(task, self.keys))
         if "tasks" in wants and task.name not in self.request.program.hidden:
             yield Emit("tasks", events.result_payload(task, self.keys, interrupts))
+
+    def _tell_pause(self, interrupts: tuple[Interrupt, ...]) -> Steps:
+        wants = self.request.wants
+        if "updates" in wants:
+            yield Emit("updates", {INTERRUPT: interrupts})
+        if "values" in wants:
+            yield Emit("values", events.pause_values(self.state, self.keys, interrupts))
 
     def writes_of(
         self, task: Task, writes: Sequence[tuple[str, Any]], *, done: bool = False
@@ -334,10 +347,7 @@ class Turn:
     def _waiting(self, tasks: list[Task]) -> dict[str, Sequence[Interrupt]]:
         if not self.state.rows:
             return {}
-        return {
-            t.id: [public(r) for r in rows_under(self.state.rows, t.id) if r.status == "open"]
-            for t in tasks
-        }
+        return {t.id: [public(row) for row in rows_under(self.state.rows, t.id)] for t in tasks}
 
     def _pause(self, tasks: list[Task], idle: list[Task]) -> Steps:
         """End the run at its open interrupts. ``idle``: tasks that wait and were not started."""
@@ -351,10 +361,17 @@ class Turn:
         wants = self.request.wants
         for task in idle:
             yield from self._tell(task, tuple(public(row) for row in task.pause or ()))
-        if "values" in wants:
-            yield Emit("values", events.pause_values(self.state, self.keys, interrupts))
+        if not self._fold_finished(tasks).isdisjoint(self._value_keys) and "values" in wants:
+            yield Emit("values", self.state.read(self.keys))
         if not self.request.lenient and not wants & {"values", "updates", "tasks"}:
             yield from self._show_pause_elsewhere(tasks, interrupts)
+
+    def _fold_finished(self, tasks: list[Task]) -> set[str]:
+        """The run is over: what it shows includes what the finished siblings wrote."""
+        finished = [t for t in tasks if t.writes is not None and t.pause is None]
+        with contextlib.suppress(Exception):
+            return apply_writes(self.state, sources_of(finished))
+        return set()
 
     def _show_pause_elsewhere(self, tasks: list[Task], interrupts: tuple[Interrupt, ...]) -> Steps:
         """Modes that would not show the pause by themselves show it too."""

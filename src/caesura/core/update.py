@@ -143,10 +143,7 @@ def _as_input(turn: Turn, update: StateUpdate, decide: Decide) -> Steps:
     writes: list[Write] = (
         [(channel, given)] if isinstance(channel, str) else [(k, given[k]) for k in given]
     )
-    abandoned: list[Source] = [
-        (t.name, t.triggers, ()) for t in plan(state, state.step + FAR)
-    ] if state.versions else []
-    state.updated = apply_writes(state, [*abandoned, ("", (), writes)])
+    state.updated = apply_writes(state, [("", (), writes)])
     yield from _save(turn, "input", state.step + 1)
 
 

@@ -26,7 +26,8 @@ from caesura.errors import NodeCancelledError
 from caesura.execution.body import retry_of, retry_wait, task_body
 from caesura.execution.call import Planned, in_loop, log_unawaited
 from caesura.execution.context import Frame, TaskScope
-from caesura.execution.sync import RunClosed
+from caesura.execution.effects import aexecute
+from caesura.execution.sync import RunClosed, TaskFuture
 from caesura.execution.threads import spawn
 
 
@@ -47,7 +48,7 @@ class AsyncDriver:
 
     # --- the loop ----------------------------------------------------------------------------
 
-    async def drive(self, frame: Frame) -> AsyncGenerator[None | Outcome, None]:
+    async def drive(self, frame: Frame) -> AsyncGenerator[Outcome | None, None]:
         """Run a graph; yields None whenever events may be waiting, and the `Outcome` last."""
         steps = frame.turn.run()
         work = _Work(self, frame)
@@ -65,7 +66,7 @@ class AsyncDriver:
                 kind = type(effect)
                 value = None
                 if kind is Store:
-                    value = await frame.setting.saver.aexecute(effect.operation)
+                    value = await aexecute(frame.setting.saver, effect.operation)
                 elif kind is Run or effect is WAIT:
                     if kind is Run:
                         await work.start(effect.tasks)
@@ -83,25 +84,34 @@ class AsyncDriver:
                 elif effect is CANCEL:
                     work.cancel()
                 advance = steps.send
-            except (GeneratorExit, asyncio.CancelledError):
-                await self._close(frame, steps, work)
+            except (GeneratorExit, asyncio.CancelledError) as closing:
+                cancelled = isinstance(closing, asyncio.CancelledError)
+                await self._close(frame, steps, work, cancelled=cancelled)
                 raise
             except BaseException as error:
                 value, advance = error, steps.throw
 
     async def _close(
-        self, frame: Frame, steps: Generator[Any, Any, Outcome], work: _Work
+        self,
+        frame: Frame,
+        steps: Generator[Any, Any, Outcome],
+        work: _Work,
+        *,
+        cancelled: bool,
     ) -> None:
         """Stop what runs, and let the loop store what is done."""
         await work.stop()
-        advance: Callable[[Any], Any] = steps.throw
-        value: Any = RunClosed()
+        value: Any = None
         try:
+            effect = steps.throw(RunClosed()) if cancelled else steps.send(None)
             while True:
-                effect = advance(value)
-                advance, value = steps.send, None
+                if type(effect) is Run or effect is WAIT:
+                    effect = steps.throw(RunClosed())
+                    continue
+                value = None
                 if type(effect) is Store:
-                    value = await frame.setting.saver.aexecute(effect.operation)
+                    value = await aexecute(frame.setting.saver, effect.operation)
+                effect = steps.send(value)
         except (RunClosed, StopIteration):
             return
 
@@ -192,9 +202,10 @@ class AsyncDriver:
             future = self.loop.create_task(self._call(planned), context=context)
             future.add_done_callback(_taken)
             return _Delivering(planned.scope, future)
-        return _SyncView(
-            planned.scope, asyncio.run_coroutine_threadsafe(self._call(planned), self.loop)
-        )
+        view = TaskFuture(planned.scope)
+        inner = asyncio.run_coroutine_threadsafe(self._call(planned), self.loop)
+        inner.add_done_callback(view.follow)
+        return view
 
     async def _call(self, planned: Planned) -> Any:
         task = planned.task
@@ -203,8 +214,7 @@ class AsyncDriver:
         if task.pause is not None:
             planned.scope.add_pause(task.pause)
             raise planned.pause_signal()
-        await self._run_call(planned)
-        if task.pause is not None:
+        if await self._run_call(planned):
             await self._store(planned, planned.store_pause())
             planned.tell()
             raise planned.pause_signal()
@@ -215,7 +225,8 @@ class AsyncDriver:
             raise task.error
         return task.result
 
-    async def _run_call(self, planned: Planned) -> None:
+    async def _run_call(self, planned: Planned) -> bool:
+        """Run the function; True if it waits for a person."""
         task, scope = planned.task, planned.child_scope()
 
         async def work() -> None:
@@ -223,6 +234,7 @@ class AsyncDriver:
             task.writes = []
 
         await self.attempt(scope, work)
+        return task.pause is not None
 
     async def _store(self, planned: Planned, operation: Any) -> None:
         if operation is not None:
@@ -281,26 +293,6 @@ class _Delivering(asyncio.Future):  # type: ignore[type-arg]
         return self.result()
 
     __iter__ = __await__
-
-
-class _SyncView:
-    """The result of an ``@task`` call made by sync code of an async run."""
-
-    def __init__(self, scope: TaskScope, inner: Any) -> None:
-        self._caller, self._inner = scope, inner
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-    def result(self, timeout: float | None = None) -> Any:
-        """Wait for the call. Raises what it raised; `GraphInterrupt` if it waits for a person."""
-        try:
-            return self._inner.result(timeout)
-        except Exception:
-            raise
-        except BaseException:
-            self._caller.delivered = True
-            raise
 
 
 async def in_thread(func: Callable[[], Any]) -> Any:

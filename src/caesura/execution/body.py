@@ -6,7 +6,7 @@ the result in, or throws the exception. The last value is the task's writes.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from caesura.core.program import Action, Write
 from caesura.core.state import Task
 from caesura.errors import ParentCommand
 from caesura.execution.context import TaskScope
+from caesura.managed.base import StepPosition
 from caesura.types import RetryPolicy
 
 
@@ -42,34 +43,33 @@ def task_body(scope: TaskScope) -> Generator[Call, Any, list[Write]]:
         result = replace(signal.command, graph=None)
     writes = node.collect(result)
     for branch in node.branches:
-        read = FreshReader(scope, writes)
+        turn = scope.frame.turn
+        read = FreshReader(turn.state.channels, writes, StepPosition(task.step, turn.stop))
         chosen = yield Call(branch.action, (branch.read(read, result),))
         writes += branch.route(chosen)
     return writes
 
 
 class FreshReader:
-    """Reads the state as it was when the step began plus this task's own writes."""
+    """Reads the state as it was when the step began plus one task's own writes."""
 
-    __slots__ = ("_channels", "_writes")
+    __slots__ = ("_channels", "_writes", "position")
 
-    def __init__(self, scope: TaskScope, writes: list[Write]) -> None:
-        self._channels = scope.frame.turn.state.channels
+    def __init__(
+        self,
+        channels: Mapping[str, BaseChannel[Any, Any, Any]],
+        writes: list[Write],
+        position: StepPosition,
+    ) -> None:
+        self._channels = channels
         self._writes = writes
+        self.position = position
 
     def __call__(self, keys: Sequence[str] | str) -> Any:
         if isinstance(keys, str):
-            return self._read(keys, None)
-        found = {}
-        for key in keys:
-            channel = self._fresh(key)
-            if channel.is_available():
-                found[key] = channel.get()
-        return found
-
-    def _read(self, key: str, default: Any) -> Any:
-        channel = self._fresh(key)
-        return channel.get() if channel.is_available() else default
+            channel = self._fresh(keys)
+            return channel.get() if channel.is_available() else None
+        return {key: c.get() for key in keys if (c := self._fresh(key)).is_available()}
 
     def _fresh(self, key: str) -> BaseChannel[Any, Any, Any]:
         channel = self._channels[key]

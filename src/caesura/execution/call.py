@@ -56,7 +56,7 @@ def _nothing(*_: Any) -> Any:
 def no_sync_form(name: str) -> TypeError:
     """An async-only function was called in a sync run."""
     return TypeError(
-        f'No synchronous function provided to "{name}". Either initialize with a synchronous '
+        f'No synchronous function provided to "{name}".\nEither initialize with a synchronous '
         "function or invoke via the async API (ainvoke, astream, etc.)"
     )
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from caesura.asking import Question
@@ -24,6 +25,7 @@ from caesura.core.turn import Turn
 from caesura.errors import GraphInterrupt, SwallowedInterruptError
 from caesura.execution.clock import clock
 from caesura.runtime import ExecutionInfo, RunControl, Runtime
+from caesura.warnings import InterruptDigestWarning
 
 Sink = Callable[["Frame", str, Any], None]
 
@@ -53,7 +55,6 @@ class Setting:
     run_id: str | None = None
     actor: str | None = None
     server_info: Any = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -142,6 +143,9 @@ class TaskScope(Scope):
     def ask(self, questions: Sequence[Question]) -> list[Any]:
         with self._lock:
             answers = self.ledger.ask(questions, clock().now())
+            notes, self.ledger.notes = self.ledger.notes, []
+        for note in notes:
+            warnings.warn(note, InterruptDigestWarning, stacklevel=4)
         if answers is not None:
             return answers
         self.delivered = True
@@ -156,7 +160,10 @@ class TaskScope(Scope):
     def _make_config(self) -> dict[str, Any]:
         base, task, state = self.frame.setting.config, self.task, self.frame.turn.state
         node = task.node
-        metadata = {**base.get("metadata", {}), **self.frame.setting.metadata}
+        metadata = dict[str, Any]()
+        if "thread_id" in base.get("configurable", {}):
+            metadata["thread_id"] = base["configurable"]["thread_id"]
+        metadata |= base.get("metadata", {})
         metadata |= {
             "langgraph_step": task.step,
             "langgraph_node": task.name,
@@ -186,7 +193,9 @@ class TaskScope(Scope):
                 context=setting.context,
                 store=setting.store,
                 stream_writer=self.write_custom,
-                previous=previous.get() if previous is not None and previous.is_available() else None,
+                previous=previous.get()
+                if previous is not None and previous.is_available()
+                else None,
                 execution_info=ExecutionInfo(
                     checkpoint_id=state.checkpoint_id,
                     checkpoint_ns=self.task.ns,

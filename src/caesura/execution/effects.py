@@ -7,10 +7,12 @@ from collections.abc import Generator
 from typing import Any
 
 from caesura.core.effects import Store
+from caesura.core.inspect import FAR
 from caesura.core.program import Action, Branch, Write
 from caesura.core.state import ThreadState
-from caesura.execution.body import Call
+from caesura.execution.body import Call, FreshReader
 from caesura.execution.call import no_sync_form
+from caesura.managed.base import StepPosition
 from caesura.runtime import Runtime
 
 
@@ -28,6 +30,12 @@ def perform(steps: Generator[Any, Any, Any], saver: Any) -> Any:
             value = _call(effect)
 
 
+async def aexecute(saver: Any, operation: Any) -> Any:
+    """Perform an operation; a history read piece by piece is gathered into a list."""
+    found = await saver.aexecute(operation)
+    return [item async for item in found] if hasattr(found, "__aiter__") else found
+
+
 async def aperform(steps: Generator[Any, Any, Any], saver: Any) -> Any:
     """As `perform`, with the saver's async form and async functions."""
     value: Any = None
@@ -37,7 +45,7 @@ async def aperform(steps: Generator[Any, Any, Any], saver: Any) -> Any:
         except StopIteration as stop:
             return stop.value
         if type(effect) is Store:
-            value = await saver.aexecute(effect.operation)
+            value = await aexecute(saver, effect.operation)
         elif type(effect) is Call:
             action = effect.action
             if action.afunc is not None:
@@ -73,18 +81,7 @@ def decide_branch(
 ) -> Generator[Any, Any, list[Write]]:
     """Run a conditional edge for ``update_state``: its path sees the update's own writes."""
 
-    def read(keys: Any) -> Any:
-        names = (keys,) if isinstance(keys, str) else keys
-        found = {}
-        for name in names:
-            channel = state.channels[name]
-            mine = [value for written, value in writes if written == name]
-            if mine:
-                channel = channel.copy()
-                channel.update(mine)
-            if channel.is_available():
-                found[name] = channel.get()
-        return found.get(keys) if isinstance(keys, str) else found
-
+    position = StepPosition(state.step + 1, state.step + FAR)
+    read = FreshReader(state.channels, writes, position)
     chosen = yield Call(branch.action, (branch.read(read, result),))
     return branch.route(chosen)

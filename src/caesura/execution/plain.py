@@ -101,9 +101,7 @@ def _answers_of(tuple_: Any) -> dict[str, Any]:
     return {}
 
 
-def _loaded(
-    thread_id: str, ns: str, tuple_: Any, head: Any, answers: dict[str, Any]
-) -> Loaded:
+def _loaded(thread_id: str, ns: str, tuple_: Any, head: Any, answers: dict[str, Any]) -> Loaded:
     checkpoint = tuple_.checkpoint
     parent = (tuple_.parent_config or {}).get("configurable", {}).get("checkpoint_id")
     rows, writes = [], []
@@ -138,7 +136,8 @@ def _answered(row: InterruptRow, answers: dict[str, Any], done: bool) -> Interru
 
 
 def _row_of(item: Interrupt) -> InterruptRow:
-    record = {k: v for k, v in item.record.items() if k in _ROW_FIELDS}
+    stored = item.record or {}
+    record = {k: v for k, v in stored.items() if k in _ROW_FIELDS}
     record["ancestors"] = tuple(record["ancestors"])
     return InterruptRow(**record, payload=item.value)
 
@@ -225,8 +224,9 @@ def _find(op: FindInterrupts) -> Calls:
 
 
 def _withdraw(op: Withdraw) -> Calls:
+    """Rows of a foreign saver end with the checkpoint they hang on; there is nothing to close."""
+    yield from ()
     return []
-    yield
 
 
 _PERFORM: dict[type, Any] = {
@@ -245,5 +245,3 @@ def store_of(saver: Any) -> Any:
     if saver is None or hasattr(saver, "aexecute"):
         return saver
     return PlainStore(saver)
-
-

@@ -81,17 +81,18 @@ class SyncDriver:
                 value, advance = error, steps.throw
 
     def _close(self, frame: Frame, steps: Generator[Any, Any, Outcome]) -> None:
-        """Let the loop store what is done, then stop."""
-        advance, value = steps.throw, RunClosed()
+        """Let the loop store what is done, up to where it would run more."""
+        value: Any = None
         try:
+            effect = steps.send(None)
             while True:
-                effect = advance(value)  # type: ignore[arg-type]
-                advance = steps.send  # type: ignore[assignment]
-                value = (
-                    frame.setting.saver.execute(effect.operation)
-                    if type(effect) is Store
-                    else None
-                )
+                if type(effect) is Run or effect is WAIT:
+                    effect = steps.throw(RunClosed())
+                    continue
+                value = None
+                if type(effect) is Store:
+                    value = frame.setting.saver.execute(effect.operation)
+                effect = steps.send(value)
         except (RunClosed, StopIteration):
             return
 
@@ -217,15 +218,22 @@ class TaskFuture(concurrent.futures.Future[Any]):
             self._caller.delivered = True
             raise
 
+    def follow(self, inner: concurrent.futures.Future[Any]) -> None:
+        """Take over the outcome of ``inner``, which is done."""
+        if inner.cancelled():
+            self.cancel()
+        elif (error := inner.exception()) is not None:
+            self.set_exception(error)
+        else:
+            self.set_result(inner.result())
+
     def __await__(self) -> Iterator[Any]:
         import asyncio
 
         return asyncio.wrap_future(self).__await__()
 
 
-def call_sync(
-    scope: TaskScope, action: Action, args: tuple[Any, ...], kwargs: Any = None
-) -> Any:
+def call_sync(scope: TaskScope, action: Action, args: tuple[Any, ...], kwargs: Any = None) -> Any:
     """Call a user function in this thread."""
     if action.func is None:
         raise no_sync_form(action.name)

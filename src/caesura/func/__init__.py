@@ -14,14 +14,15 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from caesura.channels.ephemeral_value import EphemeralValue
 from caesura.channels.last_value import LastValue
+from caesura.channels.topic import Topic
 from caesura.config import OUTSIDE, find_scope
-from caesura.constants import END, PREVIOUS, START
+from caesura.constants import END, PREVIOUS, START, TASKS
 from caesura.core.program import NO_INPUT, Action, Node, Program, Write
 from caesura.execution.call import TaskSpec, start_call
 from caesura.execution.context import TaskScope
 from caesura.graph.injection import action_of, closure_graphs, name_of
 from caesura.pregel.compiled import Pregel
-from caesura.types import RetryPolicy
+from caesura.types import RetryPolicy, Send
 from caesura.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
 
 P = ParamSpec("P")
@@ -35,7 +36,9 @@ __all__ = ("entrypoint", "task")
 class TaskFunction(Generic[P, T]):
     """A function made a task: calling it inside a run schedules it and returns its future."""
 
-    def __init__(self, function: Callable[P, Any], name: str | None, retry: Any, strict: bool) -> None:
+    def __init__(
+        self, function: Callable[P, Any], name: str | None, retry: Any, strict: bool
+    ) -> None:
         self.func = function
         functools.update_wrapper(self, function)
         known = name or _task_name(function)
@@ -199,6 +202,7 @@ def _program(function: Callable[..., Any], retry: Any) -> Program:
             START: EphemeralValue(Any, key=START),
             END: LastValue(Any, END),
             PREVIOUS: LastValue(Any, PREVIOUS),
+            TASKS: Topic(Send, key=TASKS),
         },
         input_channels=START,
         output_channels=END,

@@ -19,7 +19,9 @@ Channels = dict[str, BaseChannel[Any, Any, Any]]
 
 def has_keys(schema: Any) -> bool:
     """True if ``schema`` declares keys; otherwise the state is one bare value."""
-    return isinstance(schema, type) and bool(getattr(schema, "__annotations__", None) or _fields(schema))
+    return isinstance(schema, type) and bool(
+        getattr(schema, "__annotations__", None) or _fields(schema)
+    )
 
 
 def _fields(schema: Any) -> Any:

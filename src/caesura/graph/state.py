@@ -237,6 +237,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         """After ``source``, ``path`` says what runs: a node name, `Send`, or a list; via ``path_map``."""
         self._warn_if_compiled("edge")
         name = name_of(path)
+        name = "condition" if name == "<lambda>" else name
         branches = self.branches.setdefault(source, {})
         if name in branches:
             raise ValueError(f"Branch with name `{name}` already exists for node `{source}`")
@@ -345,7 +346,9 @@ class CompiledStateGraph(Pregel):
 
     default_stream_mode = "updates"
 
-    def __init__(self, program: Program, *, builder: StateGraph[Any, Any, Any, Any], **how: Any) -> None:
+    def __init__(
+        self, program: Program, *, builder: StateGraph[Any, Any, Any, Any], **how: Any
+    ) -> None:
         super().__init__(program, **how)
         self.builder = builder
 
@@ -416,7 +419,7 @@ class _Compiler:
             action=Action(START, _identity),
             read=_read_start,
             collect=collector(keys, self._static_writes(START)),
-            branches=self._branches(START, self.builder.input_schema),
+            branches=self._branches(START),
             hidden=True,
         )
 
@@ -432,7 +435,7 @@ class _Compiler:
             read=self._reader(spec.input_schema),
             coerce=coercer(spec.input_schema),
             collect=collector(self.keys, self._static_writes(name)),
-            branches=self._branches(name, spec.input_schema),
+            branches=self._branches(name),
             metadata=spec.metadata,
             retry=_policies(retry),
             subgraphs=closure_graphs(spec.runnable),
@@ -449,27 +452,32 @@ class _Compiler:
             return _managed_reader(keys, managed)
         return _plain_reader(keys)
 
-    def _branches(self, source: str, schema: Any) -> tuple[Branch, ...]:
+    def _branches(self, source: str) -> tuple[Branch, ...]:
         found = self.builder.branches.get(source, {})
         return tuple(
-            Branch(name, spec.action, self._branch_reader(spec, schema), spec.route)
+            Branch(name, spec.action, self._branch_reader(spec), spec.route)
             for name, spec in found.items()
         )
 
-    def _branch_reader(self, spec: BranchSpec, schema: Any) -> Callable[[Any, Any], Any]:
+    def _branch_reader(self, spec: BranchSpec) -> Callable[[Any, Any], Any]:
         annotated = spec.input_schema is not None
         schema = spec.input_schema if annotated else self.builder.state_schema
         keys = tuple(self._keys_of(schema))
         coerce = coercer(schema)
+        builder = self.builder
+        managed = {k: builder.managed[k] for k in builder.schemas[schema] if k in builder.managed}
+        known = self.keys | managed.keys()
         if keys == (ROOT,):
             return lambda read, result: read(ROOT)
 
         def read_branch(read: Any, result: Any) -> Any:
             present = read(keys)
+            for key, value in managed.items():
+                present[key] = value.get(read.position)
             if coerce is not None:
                 return coerce(present)
             if not annotated and isinstance(result, dict):
-                present.update({k: v for k, v in result.items() if k not in self.keys})
+                present.update({k: v for k, v in result.items() if k not in known})
             return present
 
         return read_branch

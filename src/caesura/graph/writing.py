@@ -52,7 +52,7 @@ def _root_writes(result: Any) -> list[Write]:
 
 
 def _has_jumps(items: Any) -> bool:
-    return any(isinstance(item, (Command, Send)) for item in items)
+    return any(isinstance(item, Command) for item in items)
 
 
 def _writes(result: Any, keys: frozenset[str]) -> list[Write]:

@@ -7,10 +7,10 @@ result. The async twins differ in the driver only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from caesura.checkpoint.operations import History, Load
+from caesura.checkpoint.operations import History, Load, Loaded
 from caesura.config import scope_set
 from caesura.constants import CONF, INTERRUPT
 from caesura.core.inspect import snapshot_at, snapshot_of
@@ -21,7 +21,7 @@ from caesura.errors import GraphInterrupt
 from caesura.execution.aio import AsyncDriver
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame
-from caesura.execution.effects import aperform, decide_branch, perform
+from caesura.execution.effects import aexecute, aperform, decide_branch, perform
 from caesura.execution.plain import store_of
 from caesura.execution.sync import SyncDriver
 from caesura.pregel.configs import durability_of, merge_configs, stored_metadata, thread_of
@@ -214,8 +214,8 @@ class Pregel:
             return _last([chunk async for chunk in found], stream_mode)
         frame = open_frame(self, ask, None, self._async_driver(None))
         outcome: Any = None
-        async for outcome in frame.driver.drive(frame):
-            pass
+        async for item in frame.driver.drive(frame):
+            outcome = item
         return self._result(frame, outcome, version)
 
     def stream(
@@ -371,11 +371,11 @@ class Pregel:
         request, state = frame.turn.request, frame.turn.state
         keys = request.output_keys
         values = state.read(self.program.output_channels if keys is None else keys)
-        if not frame.turn.shown_values:
+        if not frame.turn.shown_values and outcome.kind != "paused":
             values = None
         if version == "v2":
             return GraphOutput(self.coerce_output(values), outcome.interrupts)
-        if outcome.kind != "paused":
+        if not outcome.interrupts:
             return values
         shown = dict(values) if isinstance(values, dict) else {}
         shown[INTERRUPT] = list(outcome.interrupts)
@@ -407,13 +407,15 @@ class Pregel:
         return cast(StateSnapshot, await aperform(steps, saver))
 
     def _reading(self, config: Mapping[str, Any], subgraphs: bool) -> tuple[Any, Any]:
-        graph, merged, saver = self._address(config)
+        graph, merged, saver = self._address(config, reading=True)
         where = merged.get(CONF) or {}
         load = Load(thread_of(where), where.get("checkpoint_ns", ""), where.get("checkpoint_id"))
         shown = {**merged, CONF: dict(where)}
         return saver, snapshot_at(graph.program, shown, load, subgraphs=subgraphs)
 
-    def _address(self, config: Mapping[str, Any]) -> tuple[Pregel, dict[str, Any], Any]:
+    def _address(
+        self, config: Mapping[str, Any], *, reading: bool = False
+    ) -> tuple[Pregel, dict[str, Any], Any]:
         """The graph that ``config`` names (a nested one by its namespace), the config, the saver."""
         merged = merge_configs(self.config, config)
         where = dict(merged.get(CONF) or {})
@@ -426,9 +428,9 @@ class Pregel:
         if ns:
             names = "|".join(part.split(":")[0] for part in ns.split("|") if not part.isdigit())
             found = dict(self.get_subgraphs(namespace=names, recurse=True))
-            if names not in found:
+            if names not in found and not reading:
                 raise ValueError(f"Subgraph {names} not found")
-            graph = found[names]
+            graph = found.get(names, self)
         return graph, merged, store_of(saver)
 
     def get_state_history(
@@ -441,7 +443,8 @@ class Pregel:
     ) -> Iterator[StateSnapshot]:
         """The thread's checkpoints, newest first, each as it was."""
         graph, op, saver = self._history(config, filter, before, limit)
-        for loaded in saver.execute(op):
+        found = saver.execute(op)
+        for loaded in _several(found):
             yield perform(snapshot_of(graph.program, loaded, live=False), saver)
 
     async def aget_state_history(
@@ -454,10 +457,8 @@ class Pregel:
     ) -> AsyncIterator[StateSnapshot]:
         """Async form of `get_state_history`."""
         graph, op, saver = self._history(config, filter, before, limit)
-        found: Any = await saver.aexecute(op)
-        if hasattr(found, "__aiter__"):
-            found = [loaded async for loaded in found]
-        for loaded in found:
+        found = await aexecute(saver, op)
+        for loaded in _several(found):
             yield await aperform(snapshot_of(graph.program, loaded, live=False), saver)
 
     def _history(self, config: Any, filter: Any, before: Any, limit: int | None) -> Any:
@@ -465,6 +466,8 @@ class Pregel:
         where = merged.get(CONF) or {}
         older = ((before or {}).get(CONF) or {}).get("checkpoint_id")
         ns = where.get("checkpoint_ns", "")
+        if where.get("checkpoint_id"):
+            return graph, Load(thread_of(where), ns, where["checkpoint_id"]), saver
         op = History(thread_of(where), ns, dict(filter or {}), older, limit)
         return graph, op, saver
 
@@ -495,7 +498,7 @@ class Pregel:
         self, config: Mapping[str, Any], supersteps: Sequence[Sequence[StateUpdate]]
     ) -> dict[str, Any]:
         """Several updates, a checkpoint for each inner list; returns the last one's config."""
-        graph, saver, request = self._updating(config)
+        saver, request = self._updating(config)
         steps = update_thread(request, supersteps, decide_branch)
         with scope_set(None):
             id = perform(steps, saver)
@@ -505,13 +508,13 @@ class Pregel:
         self, config: Mapping[str, Any], supersteps: Sequence[Sequence[StateUpdate]]
     ) -> dict[str, Any]:
         """Async form of `bulk_update_state`."""
-        graph, saver, request = self._updating(config)
+        saver, request = self._updating(config)
         steps = update_thread(request, supersteps, decide_branch)
         with scope_set(None):
             id = await aperform(steps, saver)
         return _updated(request, id)
 
-    def _updating(self, config: Mapping[str, Any]) -> tuple[Pregel, Any, Request]:
+    def _updating(self, config: Mapping[str, Any]) -> tuple[Any, Request]:
         graph, merged, saver = self._address(config)
         where = merged.get(CONF) or {}
         time = clock()
@@ -533,7 +536,7 @@ class Pregel:
             parents=parents,
             next_version=_custom_versions(raw),
         )
-        return graph, saver, request
+        return saver, request
 
     # --- drawing -----------------------------------------------------------------------------
 
@@ -546,6 +549,13 @@ class Pregel:
     async def aget_graph(self, config: Any = None, *, xray: bool | int = False) -> Any:
         """Async form of `get_graph`."""
         return self.get_graph(config, xray=xray)
+
+
+def _several(found: Any) -> Iterable[Any]:
+    """What a history or a single load found."""
+    if found is None:
+        return ()
+    return (found,) if isinstance(found, Loaded) else found
 
 
 def _as_list(keys: str | tuple[str, ...]) -> Any:
@@ -568,4 +578,3 @@ def _updated(request: Request, id: str) -> dict[str, Any]:
     if request.ns:
         where["checkpoint_map"] = {**request.parents, request.ns: id}
     return {CONF: where}
-

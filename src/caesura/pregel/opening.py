@@ -183,9 +183,9 @@ def _nested(
     setting = replace(
         above,
         config=config,
-        context=above.context if ask.context is None else coerce_context(
-            graph.context_schema, ask.context
-        ),
+        context=above.context
+        if ask.context is None
+        else coerce_context(graph.context_schema, ask.context),
         store=graph.store if graph.store is not None else above.store,
     )
     if graph.checkpointer is False:
@@ -205,6 +205,7 @@ def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:
     turn, ordinal = outer.frame.turn, outer.next_graph()
     request.nested = True
     request.ancestors = outer.ancestors()
+    request.loose = outer.task.loose
     request.parents = {**turn.request.parents, turn.state.ns: turn.state.checkpoint_id}
     request.caller = f"{outer.task.id}#{ordinal}"
     request.ns = outer.graph_ns(ordinal)

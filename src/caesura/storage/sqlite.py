@@ -78,6 +78,8 @@ class Driver:
         """
         deadline = None
         while True:
+            if not wait and self._cursor is None:  # opening may wait
+                raise Busy
             if not self._lock.acquire(blocking=wait):
                 raise Busy
             try:

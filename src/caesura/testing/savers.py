@@ -338,6 +338,13 @@ class SaverContract:
         assert found is not None
         assert found.checkpoint["channel_values"] == {"a": 5, "b": 2}
 
+    def test_a_channel_named_as_new_is_stored_whatever_its_version(self, calls: Calls) -> None:
+        first = checkpoint({"a": 1}, {"a": 1})
+        at = calls.put(config(), first, {"step": 0}, {"a": 1})
+        found = calls.get_tuple(calls.put(at, checkpoint({"a": 2}, {"a": 1}), {}, {"a": 1}))
+        assert found is not None
+        assert found.checkpoint["channel_values"] == {"a": 2}
+
     def test_a_channel_that_lost_its_value_has_none(self, calls: Calls) -> None:
         first = checkpoint({"a": 1, "b": 2}, {"a": 1, "b": 1})
         at = calls.put(config(), first, {"step": 0}, {"a": 1, "b": 1})
@@ -388,6 +395,8 @@ class SaverContract:
         assert steps(limit=1, filter={"source": "input"}) == [-1]
         assert steps(before=made[2]) == [0, -1]
         assert steps(before=made[2], limit=1) == [0]
+        only_id = {"checkpoint_id": made[2]["configurable"]["checkpoint_id"]}
+        assert steps(before={"configurable": only_id}) == [0, -1]
         assert [f.config for f in calls.listed(made[1])] == [made[1]]
 
     def test_all_threads_can_be_listed(self, calls: Calls) -> None:
@@ -826,14 +835,14 @@ class EngineContract(SaverContract):
         calls.execute(Accept(THREAD, [Answer("i1", "one")], AT))
         found = calls.get_tuple(config())
         assert found is not None
-        (resume, waiting) = found.pending_writes or ()
+        resume, waiting = list(found.pending_writes or [])
         assert tuple(resume) == ("task-1", "__resume__", ["one"])
         assert waiting[:2] == ("task-1", "__interrupt__")
         assert [(i.id, i.value) for i in waiting[2]] == [("i2", {"question": "i2"})]
         calls.execute(Accept(THREAD, [Answer("i2", "two")], AT))
         found = calls.get_tuple(config())
         assert found is not None
-        (resume, shown) = found.pending_writes or ()
+        resume, shown = list(found.pending_writes or [])
         assert resume[2] == ["one", "two"]
         assert ids(shown[2]) == ["i2"]
 
@@ -844,7 +853,7 @@ class EngineContract(SaverContract):
         inner.ask("i1", task="inner-task", ancestors=("outer-task",))
         found = calls.get_tuple(config())
         assert found is not None
-        (write,) = found.pending_writes or ()
+        (write,) = list(found.pending_writes or [])
         assert write[:2] == ("outer-task", "__interrupt__")
         assert ids(write[2]) == ["i1"]
 
@@ -881,6 +890,9 @@ class EngineContract(SaverContract):
         for n in range(20):
             messages = [*messages, {"n": n, "text": "x" * 200}]
             walker.commit({"m": messages})
+            if n == 9:
+                walker.ask("earlier", "used", task="task-0")
+        calls.execute(Accept(THREAD, [Answer("used", 1)], AT))
         calls.execute(PutWrites(THREAD, "", walker.head or "", "t0", "p", [("m", "pending")]))
         walker.ask("i1")
         before = walker.load()
@@ -892,6 +904,7 @@ class EngineContract(SaverContract):
             before.seen,
         )
         assert (after.writes, after.rows) == (before.writes, before.rows)
+        assert ids(after.rows) == ["earlier", "used", "i1"]
         assert len(calls.execute(History(THREAD, ""))) == 1
         calls.execute(Accept(THREAD, [Answer("i1", 1)], AT))
         walker.commit({"m": [*messages, "more"]})

@@ -39,7 +39,10 @@ def run(make_saver, record):
     check("end as a name", fresh().add_node, END, x)
     check("a bar", fresh().add_node, "a|b", x)
     check("a colon", fresh().add_node, "a:b", x)
-    check("no action", fresh().add_node, "lonely")
+    try:
+        fresh().add_node("lonely")
+    except Exception as error:
+        record("no action", type(error).__name__)
     check("a number as action", fresh().add_node, "n", 3)
     check("from the end", fresh().add_edge, END, "x")
     check("to the start", fresh().add_edge, "x", START)
@@ -60,7 +63,10 @@ def run(make_saver, record):
     check("breakpoint nowhere", lambda: fresh((START, "x")).compile(interrupt_before=["Z"]))
     check("empty sequence", fresh().add_sequence, [])
     check("sequence with a twin", fresh().add_sequence, [x, x])
-    check("bad saver", lambda: fresh((START, "x")).compile(checkpointer="saver"))
+    try:
+        fresh((START, "x")).compile(checkpointer="saver")
+    except TypeError as error:
+        record("bad saver", str(error).partition("Received str.")[0])
     check(
         "saver True at the root",
         fresh((START, "x")).compile(checkpointer=True).invoke,

@@ -63,9 +63,7 @@ def run(make_saver, record, drive):
     both = build(drive, one, static=["c"]).compile()
     record("goto and a static edge", drive.invoke(both, {"log": []}))
     record("repr", [repr(Command(goto="a")), repr(Command(update={"a": 1}, resume=0))])
-    record.raises(
-        "goto a number",
-        drive.invoke,
-        build(drive, lambda s: Command(goto=3)).compile(),
-        {"log": []},
-    )
+    try:
+        drive.invoke(build(drive, lambda s: Command(goto=3)).compile(), {"log": []})
+    except Exception as error:
+        record("goto a number", type(error).__name__)

@@ -5,6 +5,10 @@ from typing import Annotated, TypedDict
 
 from langgraph.graph import START, StateGraph
 
+DEVIATIONS = {
+    "state after the failure": "nothing that a failed task wrote is kept or shown, and it stays due",
+}
+
 
 class State(TypedDict, total=False):
     log: Annotated[list, operator.add]

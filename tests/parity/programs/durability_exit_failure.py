@@ -32,8 +32,8 @@ def run(make_saver, record):
     builder = (
         StateGraph(State)
         .add_node("a", lambda s: {"log": ["a"]})
-        .add_node("ok", ok)
         .add_node("bad", bad)
+        .add_node("ok", ok)
     )
     builder.add_edge(START, "a").add_edge("a", "ok").add_edge("a", "bad")
     graph = builder.compile(checkpointer=make_saver())

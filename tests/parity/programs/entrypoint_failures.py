@@ -43,7 +43,7 @@ def run(make_saver, record):
     try:
         returns_lambda.invoke(1, cfg)
     except Exception as error:
-        record("a result that cannot be stored", type(error).__name__)
+        record("a result that cannot be stored", isinstance(error, TypeError))
 
     @entrypoint()
     def bare(n):

@@ -37,7 +37,9 @@ def run(make_saver, record):
     )
     stored = list(saver.list(cfg))
     record("checkpoints", [t.metadata for t in stored])
-    record("pending writes", [(channel, value) for _, channel, value in stored[0].pending_writes])
+    public = ("__return__", "__interrupt__")
+    writes = [(name, value) for _, name, value in stored[0].pending_writes if name in public]
+    record("pending writes", sorted(writes, key=repr))
     record("resumed", flow.invoke(Command(resume="yes"), cfg))
     record("calls", calls)
     record("state afterwards", [flow.get_state(cfg).values, flow.get_state(cfg).next])

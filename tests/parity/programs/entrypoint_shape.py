@@ -20,7 +20,7 @@ def run(make_saver, record):
         yield value
 
     record("it is", [isinstance(flow, Pregel), flow.name, list(flow.nodes), flow.stream_mode])
-    record("channels", sorted(flow.channels))
+    record("channels", sorted(c for c in flow.channels if not c.startswith("__pregel")))
     record("runs", flow.invoke({"a": 1}))
     record.raises("no parameter", entrypoint(), none)
     record.raises("a generator", entrypoint(), generates)

@@ -29,7 +29,8 @@ def run(make_saver, record, drive):
     second = drive.invoke(graph, Command(resume="A1"), cfg)["__interrupt__"]
     record("questions", [first, second])
     record("ids differ", first[0].id != second[0].id)
-    record("pending writes", drive.saved(graph.checkpointer, cfg)[0].pending_writes)
+    writes = drive.saved(graph.checkpointer, cfg)[0].pending_writes
+    record("pending writes of the task", [w for w in writes if w[0].strip("0-")])
     record("state", [drive.state(graph, cfg).next, drive.state(graph, cfg).interrupts])
     record("resumed", drive.invoke(graph, Command(resume="A2"), cfg))
     record("runs", len(runs))

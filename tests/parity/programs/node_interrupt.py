@@ -6,6 +6,10 @@ from typing import Annotated, TypedDict
 from langgraph.errors import NodeInterrupt
 from langgraph.graph import START, StateGraph
 
+DEVIATIONS = {
+    "id": "the question of a NodeInterrupt has an id of its own, as every question",
+}
+
 
 class State(TypedDict):
     log: Annotated[list, operator.add]
@@ -27,7 +31,9 @@ def run(make_saver, record, drive):
         builder.add_edge(START, "pre").add_edge("pre", "gate").compile(checkpointer=make_saver())
     )
     cfg = {"configurable": {"thread_id": "1"}}
-    record("paused", drive.invoke(graph, {"log": []}, cfg))
+    paused = drive.invoke(graph, {"log": []}, cfg)
+    record("paused", [paused["log"], [i.value for i in paused["__interrupt__"]]])
+    record("id", paused["__interrupt__"][0].id)
     record("state", drive.state(graph, cfg).next)
     drive.update(graph, cfg, {"ok": True})
     record("after an update", drive.invoke(graph, None, cfg))

@@ -7,6 +7,11 @@ from langgraph.func import task
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
+DEVIATIONS = {
+    "listed": "a question is listed once, though each level of nesting reports it",
+    "listed in the state": "a question is listed once, though each level of nesting reports it",
+}
+
 
 class State(TypedDict):
     log: Annotated[list, operator.add]

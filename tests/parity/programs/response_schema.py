@@ -50,15 +50,24 @@ def run(make_saver, record, drive):
 
     cfg = {"configurable": {"thread_id": "1"}}
     cases = {
-        "model": (Decision, {"approve": "yes"}),
-        "dataclass": (Choice, {"number": "3"}),
+        "model": (Decision, {"approve": True}),
+        "dataclass": (Choice, {"number": 3}),
         "typed dict": (Typed, {"name": "x"}),
         "json schema": ({"type": "object"}, {"approve": 1}),
     }
     for name, (schema, answer) in cases.items():
         graph = build(schema, [])
-        record(f"{name}: asked", drive.invoke(graph, {"log": []}, cfg)["__interrupt__"])
+        asked = drive.invoke(graph, {"log": []}, cfg)["__interrupt__"][0]
+        record(f"{name}: asked", asked.value)
+        record(f"{name}: schema", asked.response_schema)
         record(f"{name}: answered", drive.invoke(graph, Command(resume=answer), cfg))
+    for name, schema, answer in (
+        ("text for a bool", Decision, {"approve": "yes"}),
+        ("text for a number", Choice, {"number": "3"}),
+    ):
+        graph = build(schema, [])
+        drive.invoke(graph, {"log": []}, cfg)
+        record.raises(name, drive.invoke, graph, Command(resume=answer), cfg)
     runs = []
     graph = build(Decision, runs)
     drive.invoke(graph, {"log": []}, cfg)

@@ -6,6 +6,10 @@ from typing import Annotated, TypedDict
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
+DEVIATIONS = {
+    "the stored answer counts": "an answered question is not answered again: the refusal carries what was decided",
+}
+
 
 class State(TypedDict):
     log: Annotated[list, operator.add]

@@ -6,6 +6,10 @@ from typing import Annotated
 from langgraph.graph import START, StateGraph
 from pydantic import BaseModel
 
+DEVIATIONS = {
+    "state after bad input": "reading a state never runs a validator",
+}
+
 
 class State(BaseModel):
     number: int = 0

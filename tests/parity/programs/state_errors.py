@@ -32,10 +32,7 @@ def run(make_saver, record, drive):
     }
     record("unknown id", drive.state(graph, unknown))
     record.raises("running from an unknown id", drive.invoke, graph, None, unknown)
-    record.raises(
-        "unknown namespace",
-        drive.state,
-        graph,
-        {"configurable": {"thread_id": "1", "checkpoint_ns": "nope"}},
-    )
+    nope = {"configurable": {"thread_id": "1", "checkpoint_ns": "nope"}}
+    record.raises("reading an unknown namespace", drive.state, graph, nope)
+    record.raises("writing to an unknown namespace", drive.update, graph, nope, {"log": ["u"]})
     record("saver without a thread id needed", drive.invoke(bare, {"log": []}))

@@ -22,21 +22,20 @@ def run(make_saver, record, drive):
     graph = builder.compile(checkpointer=make_saver())
     cfg = {"configurable": {"thread_id": "1"}}
 
+    def writes_of_tasks(writes):
+        """Without those of the null task: how a Command is kept is a matter of the engine."""
+        return [write for write in writes if write[0].strip("0-")]
+
     def stored():
         return [
-            [t.metadata, t.config, t.parent_config, t.pending_writes]
+            [t.metadata, t.config, t.parent_config, writes_of_tasks(t.pending_writes)]
             for t in drive.saved(graph.checkpointer, cfg)
         ]
 
     record("paused", drive.invoke(graph, {"a": ["i"]}, cfg))
     record("stored while paused", stored())
-    record(
-        "user values",
-        [
-            {k: v for k, v in t.checkpoint["channel_values"].items() if k == "a"}
-            for t in drive.saved(graph.checkpointer, cfg)
-        ],
-    )
+    head = drive.saved(graph.checkpointer, cfg)[0].checkpoint
+    record("values in the head", head["channel_values"]["a"])
     record("resumed", drive.invoke(graph, Command(resume="y"), cfg))
     record("stored afterwards", stored())
     record("history", drive.history(graph, cfg))

@@ -26,4 +26,6 @@ def run(make_saver, record, drive):
             drive.invoke(graph, Command(resume=resume), cfg)
         except UnknownInterruptError as error:
             record(name, [error.reason, sorted(error.interrupt_ids), len(error.pending_ids)])
+        except Exception as error:
+            record(name, type(error).__name__)
     record("still open", drive.state(graph, cfg).next)

@@ -42,10 +42,6 @@ async def run(make_saver, record):
         return [await outer(n), await sync_task(n)]
 
     @entrypoint()
-    async def returns_future(n):
-        return inner(n)
-
-    @entrypoint()
     async def fails(n):
         try:
             await boom(1)
@@ -55,7 +51,6 @@ async def run(make_saver, record):
     cfg = {"configurable": {"thread_id": "1"}}
     record("gathered", await flow.ainvoke(3, cfg))
     record("nested", await nested.ainvoke(5, cfg))
-    record("a future returned", await returns_future.ainvoke(4))
     record("caught", await fails.ainvoke(1))
     record("state", (await nested.aget_state(cfg)).values)
 

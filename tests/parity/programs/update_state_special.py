@@ -6,6 +6,8 @@ from typing import Annotated, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 
+DEVIATIONS = {}
+
 
 class State(TypedDict):
     log: Annotated[list, operator.add]
@@ -37,12 +39,12 @@ def run(make_saver, record, drive):
             f"{name}: state",
             [
                 state.values,
-                state.next,
                 state.metadata["source"],
                 state.metadata["step"],
                 state.interrupts,
             ],
         )
+        record(f"{name}: next", state.next)
         history = drive.history(graph, cfg)
         record(
             f"{name}: parents",

@@ -24,6 +24,14 @@ def _tick() -> int:
         return _last
 
 
+def _number(node: int | None, clock_seq: int | None) -> int:
+    stamp = _tick()
+    sequence = random.getrandbits(14) if clock_seq is None else clock_seq & 0x3FFF
+    tail = random.getrandbits(48) if node is None else node & 0xFFFF_FFFF_FFFF
+    high = (stamp >> 12) << 16 | 0x6000 | (stamp & 0xFFF)
+    return high << 64 | (0x8000 | sequence) << 48 | tail
+
+
 def uuid6(node: int | None = None, clock_seq: int | None = None) -> UUID:
     """A new id: greater, as text, than every one made before in this process.
 
@@ -31,8 +39,10 @@ def uuid6(node: int | None = None, clock_seq: int | None = None) -> UUID:
         node: 48 bits to put at the end. Random if None.
         clock_seq: 14 bits to put before them. Random if None.
     """
-    stamp = _tick()
-    sequence = random.getrandbits(14) if clock_seq is None else clock_seq & 0x3FFF
-    tail = random.getrandbits(48) if node is None else node & 0xFFFF_FFFF_FFFF
-    number = (stamp >> 12) << 80 | 0x6000 << 64 | (stamp & 0xFFF) << 64
-    return UUID(int=number | 0x8000 << 48 | sequence << 48 | tail)
+    return UUID(int=_number(node, clock_seq))
+
+
+def new_id(clock_seq: int | None = None) -> str:
+    """The text of a new `uuid6`, made faster."""
+    text = f"{_number(None, clock_seq):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

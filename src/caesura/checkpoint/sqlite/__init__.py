@@ -45,7 +45,6 @@ class SqliteSaver(EngineSaver):
         timeout: float = 30,
     ) -> None:
         super().__init__(serde=serde)
-        self.conn = conn
         self._driver = Driver(conn, durable=durable, timeout=timeout)
 
     @classmethod
@@ -64,6 +63,11 @@ class SqliteSaver(EngineSaver):
             yield saver
         finally:
             saver.close()
+
+    @property
+    def conn(self) -> sqlite3.Connection:
+        """The connection; only to look at."""
+        return self._driver.connection
 
     def setup(self) -> None:
         """Make or upgrade the tables now instead of on first use."""

@@ -42,8 +42,9 @@ class AsyncSqliteSaver(SqliteSaver):
         durable: Durability = "normal",
         timeout: float = 30,
     ) -> None:
-        self._foreign = None if isinstance(conn, (sqlite3.Connection, str, PathLike)) else conn
-        if self._foreign is not None and not hasattr(conn, "execute_fetchall"):
+        own = isinstance(conn, (sqlite3.Connection, str, PathLike))
+        self._foreign: list[Any] = [] if own else [conn]  # shared with twins over the same store
+        if not own and not hasattr(conn, "execute_fetchall"):
             raise TypeError(
                 "AsyncSqliteSaver takes a path, a sqlite3.Connection or an aiosqlite.Connection, "
                 f"not {type(conn).__name__}"
@@ -77,13 +78,13 @@ class AsyncSqliteSaver(SqliteSaver):
 
     async def setup(self) -> None:  # type: ignore[override]
         """Make or upgrade the tables now instead of on first use."""
-        if self._foreign is not None:
+        if self._foreign:
             await self._follow()
         await asyncio.to_thread(super().setup)
 
     def execute(self, op: Any) -> Any:
         """Perform one operation; waits while another thread or process writes."""
-        if self._foreign is not None:
+        if self._foreign:
             raise StorageError(
                 "A saver on an aiosqlite connection must be used in async code first, or be set up "
                 "with `await saver.setup()`. Nothing was changed."
@@ -92,19 +93,18 @@ class AsyncSqliteSaver(SqliteSaver):
 
     async def aexecute(self, op: Any) -> Any:
         """Perform one operation; what would have to wait, does so in a thread."""
-        if self._foreign is not None:
+        if self._foreign:
             await self._follow()
         return await super().aexecute(op)
 
     async def _follow(self) -> None:
         """Move to the file behind the aiosqlite connection."""
-        foreign = self._foreign
-        listed = await foreign.execute_fetchall("PRAGMA database_list")
+        listed = await self._foreign[0].execute_fetchall("PRAGMA database_list")
         path = next((file for _, name, file in listed if name == "main"), "")
-        if self._foreign is not None:
-            self._foreign = None
+        if self._foreign:
+            self._foreign.clear()
             if path:
-                self._driver.connection = self.conn = connect(path)
+                self._driver.connection = connect(path)
 
 
 def _connection(conn: Any) -> sqlite3.Connection:

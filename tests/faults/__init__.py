@@ -1,0 +1,1 @@
+"""What happens when the store, the process or another run gets in the way."""
