@@ -229,6 +229,21 @@ class StorageError(CaesuraError):
     code = "storage"
 
 
+# --- the store -------------------------------------------------------------------------------
+
+
+class InvalidNamespaceError(CaesuraError, ValueError):
+    """A namespace of the store is empty where it may not be, or one of its labels is not allowed."""
+
+    code = "invalid_namespace"
+
+
+class InvalidFilterError(CaesuraError, ValueError):
+    """The filter of a search uses an operator that does not exist. Nothing was searched."""
+
+    code = "invalid_filter"
+
+
 # --- answers ---------------------------------------------------------------------------------
 
 

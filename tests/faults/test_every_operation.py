@@ -7,16 +7,21 @@ twice, and every answer was accepted once and used.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import operator
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 
 from caesura.checkpoint.memory import InMemorySaver
+from caesura.checkpoint.operations import PutWrites
 from caesura.checkpoint.sqlite import SqliteSaver
+from caesura.graph import START, StateGraph
 from caesura.storage.sqlite import connect
 from caesura.testing.faults import FailingSaver, InjectedFailureError
 
@@ -158,3 +163,73 @@ async def test_a_failure_at_any_operation_of_an_async_run_changes_no_result(
                 break
             check(CASES[program], *ended)
     assert n > 15, "hardly anything was stored"
+
+
+class Pair(TypedDict, total=False):
+    log: Annotated[list[str], operator.add]
+
+
+class FailsToStoreWrites(InMemorySaver):
+    """Fails to store what the first task of a step wrote, and tells."""
+
+    def __init__(self, failing: threading.Event) -> None:
+        super().__init__()
+        self.failing = failing
+
+    def execute(self, op: Any) -> Any:
+        if isinstance(op, PutWrites):
+            self.failing.set()
+            raise InjectedFailureError("Asked to fail.")
+        return super().execute(op)
+
+    async def aexecute(self, op: Any) -> Any:
+        if isinstance(op, PutWrites):
+            self.execute(op)
+        return await super().aexecute(op)
+
+
+def pair(quick: Any, slow: Any, saver: Any) -> Any:
+    graph = StateGraph(Pair)
+    graph.add_node("quick", quick)
+    graph.add_node("slow", slow)
+    graph.add_edge(START, "quick")
+    graph.add_edge(START, "slow")
+    return graph.compile(checkpointer=saver)
+
+
+def test_a_run_whose_store_fails_ends_after_its_tasks() -> None:
+    failing, over, overtaken = threading.Event(), threading.Event(), []
+
+    def quick(state: Pair) -> Pair:
+        return {"log": ["quick"]}
+
+    def slow(state: Pair) -> Pair:
+        assert failing.wait(10)
+        overtaken.append(over.wait(0.2))
+        return {"log": ["slow"]}
+
+    saver = FailsToStoreWrites(failing)
+    with pytest.raises(InjectedFailureError):
+        pair(quick, slow, saver).invoke({"log": []}, CONFIG)
+    over.set()
+    assert overtaken == [False]
+
+
+async def test_an_async_run_whose_store_fails_ends_after_its_tasks() -> None:
+    failing, over, running = threading.Event(), asyncio.Event(), []
+
+    async def quick(state: Pair) -> Pair:
+        return {"log": ["quick"]}
+
+    async def slow(state: Pair) -> Pair:
+        running.append(asyncio.current_task())
+        await over.wait()
+        return {"log": ["slow"]}
+
+    saver = FailsToStoreWrites(failing)
+    with pytest.raises(InjectedFailureError):
+        await pair(quick, slow, saver).ainvoke({"log": []}, CONFIG)
+    left = [one for one in running if not one.done()]
+    over.set()
+    await asyncio.gather(*left, return_exceptions=True)
+    assert left == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -23,6 +24,7 @@ def interrupt_id(ns: str, task: str, slot: int, key: str | None, digest: str) ->
     return hash_hex(f"interrupt\x1f{ns}\x1f{task}\x1f{place}\x1f{digest}")
 
 
+@lru_cache(maxsize=4096)
 def path_text(path: Any) -> str:
     """A task path as text that sorts as the path does: numbers padded, nesting marked."""
     if isinstance(path, (tuple, list)):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from caesura.checkpoint.operations import Load, Loaded
-from caesura.constants import COPY, END, INPUT, INTERRUPT, START
+from caesura.constants import CALLER, COPY, END, INPUT, INTERRUPT, START
 from caesura.core.apply import Source, apply_writes, task_order
 from caesura.core.effects import Effect, Store
 from caesura.core.inspect import FAR
@@ -51,6 +51,7 @@ def _stand(turn: Turn, loaded: Loaded | None) -> None:
         return
     turn.state = ThreadState.from_loaded(request.program, loaded, **how)
     turn.stored_id, turn.stored_head = loaded.checkpoint_id, loaded.head_id
+    request.caller = loaded.metadata.get(CALLER)
     apply_command_writes(turn.state)
 
 

@@ -62,6 +62,9 @@ class AsyncDriver:
             except StopIteration as stop:
                 yield stop.value
                 return
+            except BaseException:
+                await work.stop()
+                raise
             try:
                 kind = type(effect)
                 value = None
@@ -212,7 +215,6 @@ class AsyncDriver:
         if task.cached:
             return task.result
         if task.pause is not None:
-            planned.scope.add_pause(task.pause)
             raise planned.pause_signal()
         if await self._run_call(planned):
             await self._store(planned, planned.store_pause())

@@ -91,7 +91,6 @@ class Planned:
     def store_pause(self) -> Any:
         """The operation that stores the interrupts the call waits for, or None."""
         task, turn = self.task, self.frame.turn
-        self.scope.add_pause(task.pause or ())
         if not turn.request.stored:
             return None
         here = turn.state.checkpoint_id
@@ -125,7 +124,8 @@ class Planned:
         return inner
 
     def pause_signal(self) -> GraphInterrupt:
-        """What waiting for the paused call raises."""
+        """The call waits for a person: its caller does too. What taking its result raises."""
+        self.scope.add_pause(self.task.pause or ())
         return GraphInterrupt([public(row) for row in self.task.pause or ()])
 
 

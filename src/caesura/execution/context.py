@@ -80,15 +80,16 @@ class TaskScope(Scope):
         "_calls",
         "_config",
         "_graphs",
+        "_ledger",
         "_lock",
         "_runtime",
+        "ancestry",
         "attempt",
         "children",
         "delivered",
         "first_attempt",
         "frame",
         "inner",
-        "ledger",
         "loop",
         "task",
         "where",
@@ -104,25 +105,11 @@ class TaskScope(Scope):
         self._lock = threading.Lock()
         self._config: dict[str, Any] | None = None
         self._runtime: Runtime[Any] | None = None
-        turn = frame.turn
-        template = InterruptRow(
-            id="",
-            thread_id=turn.state.thread_id,
-            ns=turn.state.ns,
-            checkpoint_id=turn.request.row_checkpoint or turn.state.checkpoint_id,
-            task_id=task.id,
-            ancestors=ancestors,
-            node=task.name,
-            slot=0,
-            digest="",
-            payload=None,
-        )
-        self.ledger: Ledger
-        self._start(template)
+        self.ancestry = ancestors
+        self._start()
 
-    def _start(self, template: InterruptRow) -> None:
-        task, setting = self.task, self.frame.setting
-        self.ledger = Ledger(template, task.rows, lenient=setting.lenient, loose=task.loose)
+    def _start(self) -> None:
+        self._ledger: Ledger | None = None
         self._calls = 0
         self._graphs = 0
         self.children: list[Any] = []
@@ -132,25 +119,46 @@ class TaskScope(Scope):
         """A pause was raised into the code of this task."""
         self.where = ""
 
+    def _questions(self) -> Ledger:
+        """This attempt's questions; most tasks have none."""
+        if self._ledger is None:
+            task, turn = self.task, self.frame.turn
+            template = InterruptRow(
+                id="",
+                thread_id=turn.state.thread_id,
+                ns=turn.state.ns,
+                checkpoint_id=turn.request.row_checkpoint or turn.state.checkpoint_id,
+                task_id=task.id,
+                ancestors=self.ancestry,
+                node=task.name,
+                slot=0,
+                digest="",
+                payload=None,
+            )
+            lenient = self.frame.setting.lenient
+            self._ledger = Ledger(template, task.rows, lenient=lenient, loose=task.loose)
+        return self._ledger
+
     def again(self) -> None:
         """Begin another attempt: nothing written, nothing asked; answers are kept."""
         self.attempt += 1
         self._runtime = None
-        self._start(self.ledger._template)
+        self._start()
 
     # --- what code in the task may ask ------------------------------------------------------
 
     def ask(self, questions: Sequence[Question]) -> list[Any]:
         with self._lock:
-            answers = self.ledger.ask(questions, clock().now())
-            notes, self.ledger.notes = self.ledger.notes, []
+            ledger = self._questions()
+            answers = ledger.ask(questions, clock().now())
+            notes, ledger.notes = ledger.notes, []
         for note in notes:
             warnings.warn(note, InterruptDigestWarning, stacklevel=4)
         if answers is not None:
             return answers
         self.delivered = True
         self.where = _user_line()
-        raise GraphInterrupt([public(r) for r in self.ledger.asked if r.status == "open"])
+        raise GraphInterrupt([public(r) for r in ledger.asked if r.status == "open"])
 
     def config(self) -> dict[str, Any]:
         if self._config is None:
@@ -234,7 +242,7 @@ class TaskScope(Scope):
 
     def ancestors(self) -> tuple[str, ...]:
         """The tasks around what runs inside this one, outermost first."""
-        return (*self.ledger._template.ancestors, self.task.id)
+        return (*self.ancestry, self.task.id)
 
     def next_call(self) -> int:
         """The ordinal of the next ``@task`` call."""
@@ -262,13 +270,14 @@ class TaskScope(Scope):
 
     def paused(self) -> tuple[InterruptRow, ...]:
         """The open interrupts that this attempt ran into."""
-        own = [row for row in self.ledger.asked if row.status == "open"]
-        return (*own, *self.inner)
+        asked = self._ledger.asked if self._ledger is not None else ()
+        return (*(row for row in asked if row.status == "open"), *self.inner)
 
     def end(self, error: BaseException | None) -> None:
         """Record how the attempt ended, other than by a plain result."""
         task = self.task
-        task.superseded = self.ledger.superseded
+        if self._ledger is not None:
+            task.superseded = self._ledger.superseded
         rows = self.paused()
         if isinstance(error, GraphInterrupt):
             task.pause, task.writes = rows or self._by_hand(error), None
@@ -287,7 +296,7 @@ class TaskScope(Scope):
         """A pause that user code raised itself, without asking: its values become questions."""
         now = clock().now()
         for item in error.interrupts:
-            self.ledger.ask((Question(item.value),), now)
+            self._questions().ask((Question(item.value),), now)
         return self.paused()
 
 

@@ -55,6 +55,9 @@ class SyncDriver:
                 effect = advance(value)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]
+            except BaseException:
+                work.finish()
+                raise
             try:
                 kind = type(effect)
                 if kind is Store:
@@ -156,7 +159,6 @@ class SyncDriver:
         if planned.task.cached:
             future.set_result(planned.task.result)
         elif planned.task.pause is not None:
-            planned.scope.add_pause(planned.task.pause)
             future.set_exception(planned.pause_signal())
         elif planned.action.func is None:
             raise RuntimeError("In an sync context async tasks cannot be called")
@@ -245,12 +247,13 @@ def call_sync(scope: TaskScope, action: Action, args: tuple[Any, ...], kwargs: A
 class _Work:
     """The tasks of one graph that are running."""
 
-    __slots__ = ("done", "driver", "frame", "waiting")
+    __slots__ = ("done", "driver", "frame", "running", "waiting")
 
     def __init__(self, driver: SyncDriver, frame: Frame) -> None:
         self.driver, self.frame = driver, frame
         self.done: SimpleQueue[Task | None] = SimpleQueue()
         self.waiting: deque[Task] = deque()
+        self.running = 0
 
     def start(self, tasks: list[Task]) -> Generator[None, None, list[Task]]:
         live = self.driver.live and self.frame.outer is None
@@ -266,6 +269,7 @@ class _Work:
 
     def _spawn(self, task: Task) -> None:
         context = contextvars.copy_context()
+        self.running += 1
 
         def job() -> None:
             try:
@@ -287,8 +291,16 @@ class _Work:
                 yield None
                 continue
             finished.append(task)
+            self.running -= 1
             if self.waiting:
                 self._spawn(self.waiting.popleft())
+
+    def finish(self) -> None:
+        """The run failed: wait for what still runs, so that nothing goes on behind its back."""
+        self.waiting.clear()
+        while self.running:
+            if self.done.get() is not None:
+                self.running -= 1
 
     def _next(self, *, block: bool) -> Any:
         if block:

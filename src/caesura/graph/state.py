@@ -254,12 +254,15 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             raise ValueError("Sequence requires at least one node.")
         before: str | None = None
         for node in nodes:
-            if isinstance(node, tuple) and len(node) == 2:
-                name = node[0]
-                self.add_node(*node)
-            else:
-                name = name_of(node)
-                self.add_node(node)
+            name, function = node if isinstance(node, tuple) else (name_of(node), node)
+            if name in self.nodes:
+                raise ValueError(
+                    f"Node names must be unique: node with the name '{name}' already exists. "
+                    "If you need to use two different runnables/callables with the same name (for "
+                    "example, using `lambda`), please provide them as tuples (name, "
+                    "runnable/callable)."
+                )
+            self.add_node(name, function)
             if before is not None:
                 self.add_edge(before, name)
             before = name

@@ -1,0 +1,1 @@
+"""The long-term store: values that outlive a thread, by namespace and key."""
