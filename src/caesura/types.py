@@ -70,6 +70,7 @@ class Interrupt:
         key: str | None = None,
         title: str | None = None,
         digest: str | None = None,
+        record: dict[str, Any] | None = None,
         ns: Sequence[str] | None = None,
         **_tolerated: Any,
     ) -> None:
@@ -79,7 +80,7 @@ class Interrupt:
         self.id: str = id
         self.response_schema = response_schema
         self.key, self.title, self.digest = key, title, digest
-        self.record: dict[str, Any] | None = None
+        self.record = record
         """The stored row, for savers that keep interrupts as writes."""
 
     @classmethod

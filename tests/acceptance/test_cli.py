@@ -288,6 +288,36 @@ def test_a_stop_that_the_builder_set_is_passed_by_saying_so(shell: Shell) -> Non
     assert "2" in said.out
 
 
+def test_an_unmodified_langgraph_program_runs_here_on_request(shell: Shell) -> None:
+    pytest.importorskip("langgraph")
+    file = program(shell, "theirs.py", ASK.replace("caesura", "langgraph"))
+    refused = shell.run("run", file, "-i", '"x"')
+    assert refused.code == 2
+    assert "--langgraph" in refused.err
+    asked = waiting_id(shell.run("run", file, "-i", '"x"', "--langgraph", "--json"))
+    assert shell.run("answer", asked, "yes").out == "x: yes\n"
+
+
+@pytest.mark.parametrize(("package", "outcome"), [("langgraph", "True"), ("caesura", "False")])
+def test_only_programs_that_import_langgraph_get_its_lenient_outcomes(
+    shell: Shell, package: str, outcome: str
+) -> None:
+    file = program(
+        shell,
+        "asking.py",
+        f"""
+        from {package}.func import entrypoint
+
+        @entrypoint()
+        def ask(name):
+            from caesura.config import lenient
+
+            return str(lenient())
+        """,
+    )
+    assert shell.run("run", file, "-i", "1", "--langgraph").out == f"{outcome}\n"
+
+
 # --- answer ----------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from caesura.storage.sqlite import connect
 
 from .victim import EXPECTED_LOG, ROUNDS
 
-KILLS = 50
+KILLS = 80
 SIDE_BY_SIDE = 3
 """Tasks of the program that may run at one moment: a node and two calls of another."""
 

@@ -34,6 +34,9 @@ app = typer.Typer(
 Database = Annotated[
     Path, typer.Option("--db", envvar="CAESURA_DB", help="The SQLite file that holds the threads.")
 ]
+AsLangGraph = Annotated[
+    bool, typer.Option("--langgraph", help="Let the program's `import langgraph` mean Caesura.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 DEFAULT_DB = Path("caesura.sqlite")
 
@@ -62,6 +65,7 @@ def run(
         list[str] | None,
         typer.Option("--answer", "-a", metavar="ID=VALUE", help="Answer what is waiting."),
     ] = None,
+    as_langgraph: AsLangGraph = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a program until it is finished, asking at the terminal where it needs a person.
@@ -74,7 +78,7 @@ def run(
 
     screen = Screen(lines=as_json)
     with ending(screen):
-        reference = Reference.parse(file)
+        reference = Reference.parse(file, as_langgraph=as_langgraph)
         given = NO_INPUT if input is None else _input(input)
         answers = [_split_answer(item) for item in answer or ()]
         with opened(db, create=True) as saver:
@@ -172,6 +176,7 @@ def history(
 def graph(
     file: Annotated[str, typer.Argument(metavar="FILE[:NAME]", help="The program.")],
     xray: Annotated[bool, typer.Option("--xray", help="Draw nested graphs too.")] = False,
+    as_langgraph: AsLangGraph = False,
     as_json: AsJson = False,
 ) -> None:
     """Draw a program as Mermaid text."""
@@ -179,7 +184,7 @@ def graph(
 
     screen = Screen()
     with ending(screen):
-        drawn = load(Reference.parse(file)).get_graph(xray=xray)
+        drawn = load(Reference.parse(file, as_langgraph=as_langgraph)).get_graph(xray=xray)
         screen.result(json.dumps(drawn.to_json()) if as_json else drawn.draw_mermaid().rstrip())
 
 
@@ -263,7 +268,7 @@ def _tell_finished(running: Any) -> None:
 def _go_on(saver: Any, thread: str, program: str | None, db: Path, screen: Screen) -> None:
     """Continue the thread's program, if it is known where that is."""
     from caesura.cli.loading import Reference
-    from caesura.cli.running import GO_ON, INPUT, PROGRAM
+    from caesura.cli.running import AS_LANGGRAPH, GO_ON, INPUT, PROGRAM
 
     metadata = listing.metadata(saver, thread)
     known = program or metadata.get(PROGRAM)
@@ -271,7 +276,8 @@ def _go_on(saver: Any, thread: str, program: str | None, db: Path, screen: Scree
         words = [*this_command(), "run", str(known or "FILE"), "--thread", thread]
         screen.say(f"The answer is stored. To go on:\n  {shlex.join([*words, '--db', str(db)])}")
         return
-    running = _running(Reference.parse(known), thread, db, saver, screen)
+    reference = Reference.parse(known, as_langgraph=AS_LANGGRAPH in metadata)
+    running = _running(reference, thread, db, saver, screen)
     running.digest = metadata.get(INPUT)
     running.go(GO_ON)
 

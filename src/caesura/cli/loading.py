@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,9 +21,11 @@ class Reference:
 
     path: Path
     name: str | None = None
+    as_langgraph: bool = False
+    """Its ``import langgraph`` is to mean Caesura, also where LangGraph is installed."""
 
     @classmethod
-    def parse(cls, text: str) -> Reference:
+    def parse(cls, text: str, *, as_langgraph: bool = False) -> Reference:
         """Read ``FILE`` or ``FILE:name``. Raises `Stop` if there is no such file."""
         file, separator, name = text.rpartition(":")
         if not separator or not name.isidentifier():
@@ -30,7 +33,7 @@ class Reference:
         path = Path(file)
         if not path.is_file():
             raise usage(f"There is no file {file!r}.")
-        return cls(path.resolve(), name or None)
+        return cls(path.resolve(), name or None, as_langgraph)
 
     def __str__(self) -> str:
         return f"{self.path}:{self.name}" if self.name else str(self.path)
@@ -47,7 +50,9 @@ def load(reference: Reference) -> Any:
     A `StateGraph` is compiled. Raises `Stop` if there is none, or several and no name; whatever the
     file itself raises passes through.
     """
-    found = programs_in(execute(reference.path))
+    with _langgraph_alias(reference.as_langgraph):
+        module = execute(reference.path)
+    found = programs_in(module)
     if reference.name is not None:
         if reference.name not in found:
             raise usage(f"{reference.path.name} has no program {reference.name!r}. {_list(found)}")
@@ -55,7 +60,7 @@ def load(reference: Reference) -> Any:
     if not found:
         raise usage(
             f"{reference.path.name} has no program: no compiled graph, StateGraph or entrypoint "
-            "at the top level of the module."
+            f"at the top level of the module. {_hint(module)}".rstrip()
         )
     if len(found) > 1:
         first = next(iter(found))
@@ -83,7 +88,6 @@ def execute(path: Path) -> ModuleType:
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__file__", None) != str(path):
         name = f"{name}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    _alias_langgraph()
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise usage(f"{path.name} is no Python file.")
@@ -97,15 +101,28 @@ def execute(path: Path) -> ModuleType:
     return module
 
 
-def _alias_langgraph() -> None:
-    """Where LangGraph is not installed, programs that import it run on Caesura unmodified."""
-    if "langgraph" in sys.modules or importlib.util.find_spec("langgraph") is not None:
+@contextmanager
+def _langgraph_alias(asked: bool) -> Iterator[None]:
+    """Let ``import langgraph`` mean Caesura: if asked to, and where LangGraph is not installed.
+
+    LangGraph's lenient outcomes are for programs that import it; the others stay strict.
+    """
+    if not asked and importlib.util.find_spec("langgraph") is not None:
+        yield
         return
-    try:
-        alias = importlib.import_module("caesura.compat.langgraph")
-    except ModuleNotFoundError:
-        return
-    alias.install()
+    from caesura.compat import langgraph
+
+    langgraph.install(lenient=False)
+    yield
+    if "langgraph" in sys.modules:
+        langgraph.install()
+
+
+def _hint(module: ModuleType) -> str:
+    foreign = any(
+        type(value).__module__.startswith("langgraph.") for value in vars(module).values()
+    )
+    return "It has graphs of the langgraph package: --langgraph runs them here." if foreign else ""
 
 
 def programs_in(module: ModuleType) -> dict[str, Any]:

@@ -28,6 +28,8 @@ PROGRAM: Final = "caesura_program"
 """Key of a checkpoint's metadata: the program's file and name."""
 INPUT: Final = "caesura_input"
 """Key of a checkpoint's metadata: digest of the input that the run began with."""
+AS_LANGGRAPH: Final = "caesura_langgraph"
+"""Key of a checkpoint's metadata: the program's ``import langgraph`` means Caesura."""
 GO_ON: Final = None
 """The input that lets a program continue where it stands."""
 NO_INPUT: Final = object()
@@ -54,6 +56,8 @@ class Running:
         metadata = {PROGRAM: str(self.reference)}
         if self.digest is not None:
             metadata[INPUT] = self.digest
+        if self.reference.as_langgraph:
+            metadata[AS_LANGGRAPH] = "yes"
         return {"configurable": {"thread_id": self.thread_id}, "metadata": metadata}
 
     def snapshot(self) -> Any:

@@ -129,7 +129,7 @@ class Ledger:
     """One attempt of one task at its questions: positions, what matched, what is newly asked."""
 
     __slots__ = (
-        "_by_key",
+        "_new_keys",
         "_lenient",
         "_position",
         "_template",
@@ -156,7 +156,7 @@ class Ledger:
         self.loose = loose
         self._position = 0
         self._used: set[str] = set()
-        self._by_key: set[str] = set()
+        self._new_keys: set[str] = set()
         self.asked: list[InterruptRow] = []
         """Open interrupts this attempt has run into."""
         self.superseded: list[tuple[str, str, str]] = []
@@ -193,8 +193,9 @@ class Ledger:
         live = [r for r in self.rows if r.status in ("open", "answered")]
         if question.key is not None:
             found = next((r for r in live if r.key == question.key), None)
-            fresh = any(r.key == question.key and r.status == "open" for r in self.asked)
-            if fresh or (found and found.id in self._used and found.status == "open"):
+            if question.key in self._new_keys or (
+                found and found.id in self._used and found.status == "open"
+            ):
                 raise DuplicateInterruptKeyError(
                     f"Task {self._template.node!r} already has an open interrupt with key "
                     f"{question.key!r}. Nothing was stored. Give each question its own key."
@@ -207,9 +208,10 @@ class Ledger:
         return next((r for r in free if r.digest == digest), None) or here
 
     def _open(self, question: Question, slot: int, digest: str, at: str) -> InterruptRow:
-        base = self._template
+        if question.key is not None:
+            self._new_keys.add(question.key)
         new = replace(
-            base,
+            self._template,
             id=self._new_id(slot, question.key, digest),
             slot=slot,
             digest=digest,

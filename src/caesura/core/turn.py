@@ -326,6 +326,8 @@ class Turn:
             operation.opened = rows
             operation.expected_head = None if self._hold else self.stored_head
             yield from self._put(operation)
+        if self._hold:  # Promise 3 in every durability mode: stored before it is told.
+            yield from self._flush()
 
     def hold(self, operation: PutWrites) -> bool:
         """Keep an operation for the end of the run, where durability says so."""
@@ -356,7 +358,7 @@ class Turn:
         )
         interrupts = tuple(public(row) for row in rows)
         self.outcome = Outcome("paused", interrupts, rows)
-        if self._hold:  # Promise 3 in every durability mode: stored before it is told.
+        if self._hold:
             yield from self._flush()
         wants = self.request.wants
         for task in idle:

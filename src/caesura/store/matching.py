@@ -25,7 +25,7 @@ def item_test(filter: Mapping[str, Any] | None) -> Test:
 
 
 def _field_test(path: str, condition: Any) -> Test:
-    if isinstance(path, str) and path.startswith("$"):
+    if str(path).startswith("$"):
         raise InvalidFilterError(f"Unsupported operator: {path}")
     test = _value_test(condition)
     return lambda value: test(_at(value, path))
@@ -35,9 +35,9 @@ def _at(value: Any, path: str) -> Any:
     """What stands at a key, or at the dotted path of keys that it may be; None if nothing does."""
     if not isinstance(value, Mapping):
         return None
-    if path in value or not isinstance(path, str):
-        return value.get(path)
-    for key in path.split("."):
+    if path in value:
+        return value[path]
+    for key in str(path).split("."):
         if not isinstance(value, Mapping):
             return None
         value = value.get(key)
@@ -47,7 +47,7 @@ def _at(value: Any, path: str) -> Any:
 def _value_test(condition: Any) -> Test:
     """Operators, a partial mapping, a list of conditions, or a value to equal."""
     if isinstance(condition, Mapping):
-        if any(isinstance(key, str) and key.startswith("$") for key in condition):
+        if any(str(key).startswith("$") for key in condition):
             tests = [_operator_test(name, operand) for name, operand in condition.items()]
             return lambda value: all(test(value) for test in tests)
         fields = item_test(condition)

@@ -13,6 +13,10 @@ DEVIATIONS = {
     "wrong answer": "a wrong answer is refused before anything runs, with the list of what is wrong",
     "runs after a wrong answer": "a wrong answer is refused before anything runs",
     "error in the state": "a wrong answer is refused before anything runs",
+    "dataclass: schema": "unknown fields are refused, and the schema says so",
+    "typed dict: schema": "unknown fields are refused, and the schema says so",
+    "text for a bool": "an answer has the type asked for; text is not turned into it",
+    "text for a number": "an answer has the type asked for; text is not turned into it",
 }
 
 

@@ -201,7 +201,7 @@ def instance_fields(fields: dict[str, Any]) -> list[str]:
 
 
 def _interrupt(obj: Any) -> Parts:
-    names = ("value", "id", "response_schema", "key", "title", "digest")
+    names = ("value", "id", "response_schema", "key", "title", "digest", "record")
     fields = {n: v for n in names if (v := getattr(obj, n, None)) is not None or n == "value"}
     return 2, ["caesura.types", "Interrupt", fields]
 

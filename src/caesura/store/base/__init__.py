@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 Namespace = tuple[str, ...]
+Value = dict[str, Any]
 NamespacePath = tuple[str, ...]
 """Labels to match; ``"*"`` stands for any one label."""
 NamespaceMatchType = Literal["prefix", "suffix"]
@@ -81,7 +82,7 @@ class Item:
     def __init__(
         self,
         *,
-        value: dict[str, Any],
+        value: Value,
         key: str,
         namespace: Sequence[str],
         created_at: datetime | str,
@@ -101,7 +102,7 @@ class Item:
     def __hash__(self) -> int:
         return hash((self.namespace, self.key))
 
-    def dict(self) -> dict[str, Any]:
+    def dict(self) -> Value:
         """The item as plain data: the namespace as a list, the times as ISO text."""
         return {
             "namespace": list(self.namespace),
@@ -125,7 +126,7 @@ class SearchItem(Item):
         self,
         namespace: Sequence[str],
         key: str,
-        value: dict[str, Any],
+        value: Value,
         created_at: datetime | str,
         updated_at: datetime | str,
         score: float | None = None,
@@ -139,7 +140,7 @@ class SearchItem(Item):
         )
         self.score = score
 
-    def dict(self) -> dict[str, Any]:
+    def dict(self) -> Value:
         """As `Item.dict`, with ``score``."""
         return {**super().dict(), "score": self.score}
 
@@ -201,7 +202,7 @@ class PutOp(NamedTuple):
     namespace: tuple[str, ...]
     key: str
     value: Mapping[str, Any] | None
-    index: Literal[False] | list[str] | None = None
+    index: Literal[False] | list[str] | None = None  # type: ignore[assignment]  # shadows tuple's
     ttl: float | None = None
 
 
@@ -305,7 +306,7 @@ class BaseStore(ABC):
         self, namespace: tuple[str, ...], key: str, *, refresh_ttl: bool | None = None
     ) -> Item | None:
         """The item, or None. Raises InvalidNamespaceError."""
-        return self.batch([self._get_op(namespace, key, refresh_ttl)])[0]  # type: ignore[return-value]
+        return self._one(self._get_op(namespace, key, refresh_ttl))  # type: ignore[no-any-return]
 
     def search(
         self,
@@ -323,7 +324,7 @@ class BaseStore(ABC):
         Raises InvalidNamespaceError, and InvalidFilterError for an unknown operator.
         """
         op = self._search_op(namespace_prefix, filter, limit, offset, query, refresh_ttl)
-        return self.batch([op])[0]  # type: ignore[return-value]
+        return self._one(op)  # type: ignore[no-any-return]
 
     def put(
         self,
@@ -332,17 +333,17 @@ class BaseStore(ABC):
         value: Mapping[str, Any],
         index: Literal[False] | list[str] | None = None,
         *,
-        ttl: float | None | NotProvided = NOT_PROVIDED,
+        ttl: float | NotProvided | None = NOT_PROVIDED,
     ) -> None:
         """Store ``value``, replacing the one before as a whole; see `PutOp`.
 
         Raises InvalidNamespaceError, and NotImplementedError for a ``ttl`` the store cannot keep.
         """
-        self.batch([self._put_op(namespace, key, value, index, ttl)])
+        self._one(self._put_op(namespace, key, value, index, ttl))
 
     def delete(self, namespace: tuple[str, ...], key: str) -> None:
         """Delete the item, if there is one. Raises InvalidNamespaceError."""
-        self.batch([_checked(PutOp(namespace, str(key), None))])
+        self._one(_checked(PutOp(namespace, str(key), None)))
 
     def list_namespaces(
         self,
@@ -355,14 +356,14 @@ class BaseStore(ABC):
     ) -> list[tuple[str, ...]]:
         """Namespaces that hold items, sorted; see `ListNamespacesOp`."""
         op = _list_op(prefix, suffix, max_depth, limit, offset)
-        return self.batch([op])[0]  # type: ignore[return-value]
+        return self._one(op)  # type: ignore[no-any-return]
 
     async def aget(
         self, namespace: tuple[str, ...], key: str, *, refresh_ttl: bool | None = None
     ) -> Item | None:
         """As `get`."""
-        found = await self.abatch([self._get_op(namespace, key, refresh_ttl)])
-        return found[0]  # type: ignore[return-value]
+        op = self._get_op(namespace, key, refresh_ttl)
+        return await self._aone(op)  # type: ignore[no-any-return]
 
     async def asearch(
         self,
@@ -377,7 +378,7 @@ class BaseStore(ABC):
     ) -> list[SearchItem]:
         """As `search`."""
         op = self._search_op(namespace_prefix, filter, limit, offset, query, refresh_ttl)
-        return (await self.abatch([op]))[0]  # type: ignore[return-value]
+        return await self._aone(op)  # type: ignore[no-any-return]
 
     async def aput(
         self,
@@ -386,14 +387,14 @@ class BaseStore(ABC):
         value: Mapping[str, Any],
         index: Literal[False] | list[str] | None = None,
         *,
-        ttl: float | None | NotProvided = NOT_PROVIDED,
+        ttl: float | NotProvided | None = NOT_PROVIDED,
     ) -> None:
         """As `put`."""
-        await self.abatch([self._put_op(namespace, key, value, index, ttl)])
+        await self._aone(self._put_op(namespace, key, value, index, ttl))
 
     async def adelete(self, namespace: tuple[str, ...], key: str) -> None:
         """As `delete`."""
-        await self.abatch([_checked(PutOp(namespace, str(key), None))])
+        await self._aone(_checked(PutOp(namespace, str(key), None)))
 
     async def alist_namespaces(
         self,
@@ -406,7 +407,13 @@ class BaseStore(ABC):
     ) -> list[tuple[str, ...]]:
         """As `list_namespaces`."""
         op = _list_op(prefix, suffix, max_depth, limit, offset)
-        return (await self.abatch([op]))[0]  # type: ignore[return-value]
+        return await self._aone(op)  # type: ignore[no-any-return]
+
+    def _one(self, op: Op) -> Any:
+        return self.batch([op])[0]
+
+    async def _aone(self, op: Op) -> Any:
+        return (await self.abatch([op]))[0]
 
     # --- arguments to operations ---
 
@@ -431,7 +438,7 @@ class BaseStore(ABC):
         key: str,
         value: Mapping[str, Any],
         index: Literal[False] | list[str] | None,
-        ttl: float | None | NotProvided,
+        ttl: float | NotProvided | None,
     ) -> Op:
         _validate_place(namespace)
         if not self.supports_ttl and not isinstance(ttl, NotProvided) and ttl is not None:
@@ -463,7 +470,7 @@ def _list_op(
 ) -> Op:
     conditions = []
     if prefix:
-        conditions.append(MatchCondition("prefix", prefix))
+        conditions.append(MatchCondition("prefix", tuple(prefix)))
     if suffix:
-        conditions.append(MatchCondition("suffix", suffix))
+        conditions.append(MatchCondition("suffix", tuple(suffix)))
     return _checked(ListNamespacesOp(tuple(conditions), max_depth, limit, offset))

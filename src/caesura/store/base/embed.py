@@ -46,9 +46,10 @@ class Embeddings(ABC):
     @classmethod
     def __subclasshook__(cls, other: type) -> bool:
         if cls is not Embeddings:
-            return NotImplemented
+            return cast(bool, NotImplemented)
         names = ("embed_documents", "embed_query")
-        return all(callable(getattr(other, name, None)) for name in names) or NotImplemented
+        fits = all(callable(getattr(other, name, None)) for name in names)
+        return fits or cast(bool, NotImplemented)
 
 
 class EmbeddingsLambda(Embeddings):
@@ -153,7 +154,7 @@ def _texts(obj: Any, steps: Sequence[str]) -> list[str]:
 
 
 def _alternatives(step: str) -> list[str]:
-    if not (step.endswith("}") and isinstance(step, str)):
+    if not step.endswith("}"):
         return []
     return [path for part in step[1:-1].split(",") if (path := part.strip())]
 
