@@ -1,0 +1,1 @@
+"""Caesura beside LangGraph: the same programs, in turn, in one run. `make bench`."""
