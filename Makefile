@@ -14,7 +14,7 @@ JOBS ?= auto
 
 help:
 	@echo "make demo     approve payments at this terminal (kill it and run it again)"
-	@echo "make test     all tests"
+	@echo "make test     formatter, linter, types, rooms, and all tests"
 	@echo "make lint     ruff, the rooms' import contract, the purity of the core"
 	@echo "make types    mypy --strict on src"
 	@echo "make format   ruff format and safe fixes"
@@ -51,22 +51,23 @@ demo: $(VENV)/.installed
 	*) exit $$code;; \
 	esac
 
-test: $(VENV)/.installed-dev
+test: lint types
 	@if [ "$(JOBS)" = 0 ]; then $(BIN)/python -m pytest $(TESTS); \
 	else $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS); fi
 
 lint: $(VENV)/.installed-dev
-	$(BIN)/ruff check src tests examples tools
-	$(BIN)/ruff format --check src tests examples tools
+	$(BIN)/ruff check src tests examples tools benchmarks
+	$(BIN)/ruff format --check src tests examples tools benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_purity.py
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing/programs.py benchmarks
 
 format: $(VENV)/.installed-dev
-	$(BIN)/ruff check --fix src tests examples tools
-	$(BIN)/ruff format src tests examples tools
+	$(BIN)/ruff check --fix src tests examples tools benchmarks
+	$(BIN)/ruff format src tests examples tools benchmarks
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks

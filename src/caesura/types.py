@@ -21,7 +21,7 @@ from typing import (
     final,
 )
 
-from caesura.asking import interrupt, interrupts
+from caesura.asking import Question, interrupt, interrupts
 from caesura.errors import InvalidUpdateError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = (
     "All", "CacheKey", "CachePolicy", "CheckpointPayload", "CheckpointStreamPart",
     "CheckpointTask", "Checkpointer", "Command", "CustomStreamPart", "DebugPayload",
     "DebugStreamPart", "Durability", "GraphOutput", "Interrupt", "MessagesStreamPart", "Overwrite",
-    "PregelExecutableTask", "PregelTask", "RetryPolicy", "Send", "StateSnapshot", "StateUpdate",
+    "PregelExecutableTask", "PregelTask", "Question", "RetryPolicy", "Send", "StateSnapshot", "StateUpdate",
     "StreamMode", "StreamPart", "StreamWriter", "TaskPayload", "TaskResultPayload",
     "TasksStreamPart", "TimeoutPolicy", "TracePolicy", "UpdatesStreamPart", "ValuesStreamPart",
     "default_retry_on", "ensure_valid_checkpointer", "interrupt", "interrupts", "omit_payload",

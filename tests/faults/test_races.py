@@ -313,3 +313,67 @@ def test_an_answer_given_while_a_new_input_withdraws_the_question_is_used_or_ref
         else:
             assert (rows[asked].status, rows[asked].answer) == ("answered", "x")
         assert isinstance(answered, dict) or isinstance(renewed, dict), "both were refused"
+
+
+# --- two people, two questions -------------------------------------------------------------------
+
+
+def two_questions(saver: Any, ran: list[str]) -> Any:
+    def left(state: Walk) -> Walk:
+        answer = interrupt("left?")
+        ran.append("left")
+        return {"steps": [f"left {answer}"]}
+
+    def right(state: Walk) -> Walk:
+        answer = interrupt("right?")
+        ran.append("right")
+        return {"steps": [f"right {answer}"]}
+
+    def both(state: Walk) -> Walk:
+        ran.append("both")
+        return {"steps": ["both"]}
+
+    builder = StateGraph(Walk)
+    for node in (left, right, both):
+        builder.add_node(node)
+    builder.add_edge(START, "left")
+    builder.add_edge(START, "right")
+    builder.add_edge(["left", "right"], "both")
+    return builder.compile(checkpointer=saver)
+
+
+def answer_both_at_once(saver: Any) -> tuple[Any, list[Any], list[str]]:
+    """Two people answer one question each, neither knowing of the other; the graph, what they got
+    back, and which bodies ran to their end."""
+    ran: list[str] = []
+    where = config("thread-1")
+    asked = two_questions(saver, ran).invoke({"who": "x"}, where)["__interrupt__"]
+    graph = two_questions(Meeting(saver, 2), ran)
+
+    def answer(one: Any) -> Any:
+        try:
+            return graph.invoke(Command(resume={one.id: "yes"}), where)
+        except StaleThreadError as stale:
+            return stale
+
+    with ThreadPoolExecutor(2) as pool:
+        ends = list(pool.map(answer, asked))
+    return graph, ends, ran
+
+
+def test_two_people_who_answer_two_questions_at_once_are_both_heard(saver: Any) -> None:
+    graph, _, _ = answer_both_at_once(saver)
+    where = config("thread-1")
+    assert graph.get_state(where).interrupts == ()
+    graph.invoke(None, where)
+    values = graph.get_state(where).values
+    assert values["steps"] == ["left yes", "right yes", "both"]
+
+
+def test_a_program_whose_questions_were_answered_at_once_is_not_left_standing(saver: Any) -> None:
+    graph, ends, ran = answer_both_at_once(saver)
+    state = graph.get_state(config("thread-1"))
+    assert state.next == ()
+    assert state.values["steps"] == ["left yes", "right yes", "both"]
+    assert sorted(ran) == ["both", "left", "right"]
+    assert any(isinstance(end, dict) and end["steps"][-1] == "both" for end in ends)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import Any, Generic, Literal, get_args, get_origin
+from typing import Any, Generic, Literal, Self, cast, get_args, get_origin
 
 from caesura.channels.base import BaseChannel
 from caesura.channels.ephemeral_value import EphemeralValue
@@ -62,23 +62,25 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
     def __init__(
         self,
-        state_schema: Any = None,
-        context_schema: Any = None,
+        state_schema: type[StateT] = cast("Any", None),
+        context_schema: type[ContextT] | None = None,
         *,
-        input_schema: Any = None,
-        output_schema: Any = None,
+        input_schema: type[InputT] | None = None,
+        output_schema: type[OutputT] | None = None,
         **deprecated: Any,
     ) -> None:
+        if state_schema is None:
+            raise TypeError("StateGraph needs a state schema: StateGraph(State)")
         for old, new in (("input", "input_schema"), ("output", "output_schema")):
             if old in deprecated:
                 _warn_renamed(old, new, LangGraphDeprecatedSinceV05)
         if "config_schema" in deprecated:
             _warn_renamed("config_schema", "context_schema", LangGraphDeprecatedSinceV10)
         context_schema = context_schema or deprecated.pop("config_schema", None)
-        self.state_schema = state_schema
-        self.context_schema = context_schema
-        self.input_schema = input_schema or deprecated.pop("input", None) or state_schema
-        self.output_schema = output_schema or deprecated.pop("output", None) or state_schema
+        self.state_schema: Any = state_schema
+        self.context_schema: Any = context_schema
+        self.input_schema: Any = input_schema or deprecated.pop("input", None) or state_schema
+        self.output_schema: Any = output_schema or deprecated.pop("output", None) or state_schema
         if deprecated.keys() - {"input", "output"}:
             raise TypeError(f"StateGraph got unexpected arguments {sorted(deprecated)}")
         self.nodes: dict[str, NodeSpec] = {}
@@ -130,7 +132,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         timeout: Any = None,
         trace_policy: Any = None,
         **deprecated: Any,
-    ) -> Any:
+    ) -> Self:
         """Add a node: a name and a function, or a function alone.
 
         ``defer``: run when nothing else is left to run. ``input_schema``: what the node sees of the
@@ -200,7 +202,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         cache_policy: Any = None,
         error_handler: Any = None,
         timeout: Any = None,
-    ) -> Any:
+    ) -> Self:
         """Policies of the nodes that do not set their own."""
         if timeout is not None or error_handler is not None:
             raise NotImplementedError(
@@ -211,7 +213,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
     # --- edges -------------------------------------------------------------------------------
 
-    def add_edge(self, start_key: str | list[str], end_key: str) -> Any:
+    def add_edge(self, start_key: str | list[str], end_key: str) -> Self:
         """``end_key`` runs after ``start_key``; after all of them, if it is a list."""
         self._warn_if_compiled("edge")
         if isinstance(start_key, str):
@@ -233,7 +235,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         self.waiting_edges.add((tuple(start_key), end_key))
         return self
 
-    def add_conditional_edges(self, source: str, path: Any, path_map: Any = None) -> Any:
+    def add_conditional_edges(self, source: str, path: Any, path_map: Any = None) -> Self:
         """After ``source``, ``path`` says what runs: a node name, `Send`, or a list; via ``path_map``."""
         self._warn_if_compiled("edge")
         name = name_of(path)
@@ -248,7 +250,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         branches[name] = BranchSpec.of(path, path_map, schema)
         return self
 
-    def add_sequence(self, nodes: Sequence[Any]) -> Any:
+    def add_sequence(self, nodes: Sequence[Any]) -> Self:
         """Add nodes that run one after the other. Raises ValueError if there are none."""
         if not nodes:
             raise ValueError("Sequence requires at least one node.")
@@ -268,19 +270,19 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             before = name
         return self
 
-    def set_entry_point(self, key: str) -> Any:
+    def set_entry_point(self, key: str) -> Self:
         """As ``add_edge(START, key)``."""
         return self.add_edge(START, key)
 
-    def set_conditional_entry_point(self, path: Any, path_map: Any = None) -> Any:
+    def set_conditional_entry_point(self, path: Any, path_map: Any = None) -> Self:
         """As ``add_conditional_edges(START, ...)``."""
         return self.add_conditional_edges(START, path, path_map)
 
-    def set_finish_point(self, key: str) -> Any:
+    def set_finish_point(self, key: str) -> Self:
         """As ``add_edge(key, END)``."""
         return self.add_edge(key, END)
 
-    def validate(self, interrupt: Sequence[str] | None = None) -> Any:
+    def validate(self, interrupt: Sequence[str] | None = None) -> Self:
         """Check that all edges have their nodes. Raises ValueError."""
         sources = {s for s, _ in self.edges} | set(self.branches)
         sources |= {s for starts, _ in self.waiting_edges for s in starts}
