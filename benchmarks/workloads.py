@@ -49,9 +49,11 @@ class Package:
         elif kind == "memory":
             yield self.memory()
         else:
-            with tempfile.TemporaryDirectory() as folder:
-                with self.sqlite.from_conn_string(f"{folder}/b.sqlite") as saver:
-                    yield saver
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                self.sqlite.from_conn_string(f"{folder}/b.sqlite") as saver,
+            ):
+                yield saver
 
 
 def config(thread: Any) -> dict[str, Any]:
@@ -95,11 +97,11 @@ def fan_out(package: Package, saver: Any) -> float:
 def tasks(package: Package, saver: Any) -> float:
     """An entrypoint that calls 200 tasks one after the other; per task."""
 
-    @package.func.task
+    @package.func.task  # type: ignore[untyped-decorator]
     def work(n: int) -> int:
         return n + 1
 
-    @package.func.entrypoint(checkpointer=saver)
+    @package.func.entrypoint(checkpointer=saver)  # type: ignore[untyped-decorator]
     def flow(n: int) -> int:
         for _ in range(200):
             n = work(n).result()

@@ -50,6 +50,7 @@ CAESURA_MODULES = (
     "caesura.config",
     "caesura.constants",
     "caesura.core",
+    "caesura.digests",
     "caesura.errors",
     "caesura.managed",
     "caesura.runtime",

@@ -37,7 +37,10 @@ NS_END: Final = ":"
 CALLER: Final = "__caller__"
 """Metadata of a nested graph's checkpoints: which call of which task made it."""
 
-RESERVED_WRITES: Final = frozenset({ERROR, SCHEDULED, INTERRUPT, RESUME, RETURN, NO_WRITES})
+CLAIM: Final = "__claim__"
+"""Which of several runs on one checkpoint starts a task."""
+
+RESERVED_WRITES: Final = frozenset({CLAIM, ERROR, SCHEDULED, INTERRUPT, RESUME, RETURN, NO_WRITES})
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -162,7 +162,7 @@ def walker(saver: Any, meet: Callable[[], Any]) -> Any:
 def check_one_line(graph: Any, where: Any, ends: dict[str, Any]) -> None:
     """Nobody's steps stand between another's; who was overtaken stopped there, with an error."""
     history = list(graph.get_state_history(where))
-    for newer, older in zip(history, history[1:], strict=False):
+    for newer, older in pairwise(history):
         assert newer.parent_config["configurable"] == older.config["configurable"]
     stretches = [(who, len([*steps])) for who, steps in groupby(history[0].values["steps"])]
     done = dict(stretches)

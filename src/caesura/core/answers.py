@@ -20,6 +20,7 @@ from typing import Any
 from caesura.asking import Question
 from caesura.checkpoint.operations import Answer, InterruptRow
 from caesura.core.ids import interrupt_id
+from caesura.digests import differing_paths, digest_of
 from caesura.errors import (
     AmbiguousResumeError,
     DuplicateInterruptKeyError,
@@ -27,7 +28,7 @@ from caesura.errors import (
     NothingToResumeError,
     UnknownInterruptError,
 )
-from caesura.schemas import check_json, differing_paths, digest_of, json_schema_of, parse_answer
+from caesura.schemas import check_json, json_schema_of, parse_answer
 from caesura.types import Interrupt
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
@@ -119,18 +120,25 @@ def rows_under(rows: Iterable[InterruptRow], task: str) -> list[InterruptRow]:
     ]
 
 
-def may_advance(rows: Sequence[InterruptRow]) -> bool:
-    """True if some asking task among ``rows`` has all its answers (or there are no rows)."""
+def may_advance(rows: Sequence[InterruptRow], mine: set[str] | None = None) -> bool:
+    """True if some asking task among ``rows`` has all its answers (or there are no rows).
+
+    ``mine``: interrupts whose answers the run accepted itself, if it carries any; it may start
+    nothing on account of answers that another run carries (`core.sharing`).
+    """
+    if not rows:
+        return True
     waiting = {row.task_id for row in rows if row.status == "open"}
-    return not rows or any(row.task_id not in waiting for row in rows)
+    ready = [row for row in rows if row.task_id not in waiting]
+    return any(mine is None or row.id in mine for row in ready)
 
 
 class Ledger:
     """One attempt of one task at its questions: positions, what matched, what is newly asked."""
 
     __slots__ = (
-        "_new_keys",
         "_lenient",
+        "_new_keys",
         "_position",
         "_template",
         "_used",

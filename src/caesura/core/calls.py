@@ -54,7 +54,7 @@ def adopt_call(state: ThreadState, task: Task) -> None:
     if state.rows:
         task.rows = [row for row in state.rows if row.task_id == task.id]
         under = rows_under(state.rows, task.id)
-        if not may_advance(under):
+        if not may_advance(under, state.mine):
             task.pause = tuple(row for row in under if row.status == "open")
 
 

@@ -66,7 +66,7 @@ def snapshot_of(
         shown.append(_describe(state, task, live=live, inner=inner))
     return StateSnapshot(
         values=state.read(program.stream_channels) if values is None else values[0],
-        next=tuple(t.name for t in tasks if not (live and t.writes is not None)),
+        next=_next(tasks, live=live),
         config=_config(loaded, loaded.checkpoint_id),
         metadata={k: v for k, v in loaded.metadata.items() if k != CALLER},
         created_at=loaded.ts,
@@ -74,6 +74,12 @@ def snapshot_of(
         tasks=tuple(shown),
         interrupts=tuple(i for task in shown for i in task.interrupts),
     )
+
+
+def _next(tasks: list[Task], *, live: bool) -> tuple[str, ...]:
+    """What is still to run; where all has run but the step was not closed, all of it."""
+    left = [t.name for t in tasks if not (live and t.writes is not None)]
+    return tuple(left or [t.name for t in tasks])
 
 
 def _config(loaded: Loaded, checkpoint_id: str) -> dict[str, Any]:

@@ -67,6 +67,7 @@ def open_thread(turn: Turn) -> Steps:
     turn.stored_id, turn.stored_head = loaded.checkpoint_id, loaded.head_id
     turn.stop = turn.state.step + request.recursion_limit + 2
     apply_command_writes(turn.state)
+    turn.state.mine = request.mine
     if request.nested and loaded.metadata.get(CALLER) == request.caller:
         yield from _resume(turn)
     elif isinstance(request.input, Command):
@@ -107,6 +108,7 @@ def _begin(turn: Turn) -> Steps:
         # A nested graph must plan the same task ids when the task around it runs again.
         turn.state.checkpoint_id = request.ns if request.nested else request.mint(None)
         turn.state.rows = list(request.rows)
+        turn.state.mine = request.mine
     turn.stop = turn.state.step + request.recursion_limit + 2
     given = request.input
     extra: list[Write] = []
@@ -211,6 +213,7 @@ def _obey(turn: Turn, command: Command[Any]) -> Steps:
             Accept(request.thread_id, answers, request.now(), state.ns, state.checkpoint_id, stored)
         )
         _note_answers(state, accepted)
+        request.mine = {row.id for row in accepted}
     elif stored:
         yield Store(
             PutWrites(
@@ -219,7 +222,7 @@ def _obey(turn: Turn, command: Command[Any]) -> Steps:
         )
     if writes:
         apply_writes(state, [("", (), writes)])
-    state.updated = None
+    state.updated, state.mine = None, request.mine
     yield from _resume(turn)
 
 

@@ -23,6 +23,7 @@ class Task:
         "args",
         "cached",
         "error",
+        "failed",
         "id",
         "input",
         "loose",
@@ -70,6 +71,8 @@ class Task:
         """Interrupts this very task asked earlier."""
         self.cached = False
         """Its writes come from storage: it was not run this time."""
+        self.failed = False
+        """An earlier attempt failed, and that is stored."""
         self.loose: list[Any] = []
         self.args: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.result: Any = None
@@ -87,6 +90,7 @@ class ThreadState:
         "live",
         "max_version",
         "metadata",
+        "mine",
         "next_version",
         "notes",
         "ns",
@@ -135,6 +139,8 @@ class ThreadState:
         self.max_version: Any = None
         self.next_version = next_version
         self.updated: set[str] | None = None
+        self.mine: set[str] | None = None
+        """Interrupts whose answers this run accepted; None: it may start everything."""
         self.notes: list[str] = []
         """Things to log: writes to channels and nodes that do not exist."""
 

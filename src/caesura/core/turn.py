@@ -27,12 +27,14 @@ from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Log, Run, Store
 from caesura.core.ids import path_text
 from caesura.core.plan import plan
 from caesura.core.program import Program
+from caesura.core.sharing import look_again, settle_contested
 from caesura.core.state import Task, ThreadState
 from caesura.errors import ErrorCode as _Code
 from caesura.errors import (
     GraphBubbleUp,
     GraphDrained,
     GraphRecursionError,
+    StaleThreadError,
     create_error_message,
 )
 from caesura.types import Interrupt
@@ -74,6 +76,11 @@ class Request:
     cancel_siblings: bool = False
     next_version: Callable[[Any], Any] | None = None
     drain: Callable[[], str | None] = lambda: None
+    mine: set[str] | None = None
+    """Set when the run accepts answers: their interrupts (`core.sharing`)."""
+    token: str = ""
+    """Names this run among those that share a step; ``alive`` says if a run still exists."""
+    alive: Callable[[str], bool] = lambda token: True
     loose: list[Any] = field(default_factory=list)
     """A bare answer for the first question asked (`core.opening`), shared with nested graphs."""
     rows: tuple[InterruptRow, ...] = ()
@@ -104,6 +111,7 @@ class Turn:
         "_unsaved",
         "_value_keys",
         "_withdraw",
+        "claims",
         "keys",
         "loose",
         "outcome",
@@ -115,6 +123,7 @@ class Turn:
         "stop",
         "stored_head",
         "stored_id",
+        "tried",
     )
 
     def __init__(self, request: Request) -> None:
@@ -129,6 +138,10 @@ class Turn:
         """The checkpoint this run was forked from, for nested graphs with a lasting history."""
         self._hold = request.stored and request.durability == "exit"
         self._held: list[PutWrites] = []
+        self.claims: dict[str, str] = {}
+        """Tasks this run holds against others → the write that releases each (`core.sharing`)."""
+        self.tried: set[tuple[str, ...]] = set()
+        """What tasks were started again with, so that none is for nothing (`core.sharing`)."""
         self.shown_values = False
         """There is an output to return: input or a node wrote it, or the thread had it."""
         self.stored_id: str | None = None
@@ -181,6 +194,7 @@ class Turn:
             return None
         for task in tasks:
             self.adopt(task)
+        yield from settle_contested(self, tasks)
         before, names = self.request.before, {t.name for t in tasks}
         if before and any(t.writes is None for t in tasks) and self._breaks(before, names):
             yield from self._break("before")
@@ -195,11 +209,20 @@ class Turn:
         failure = (yield from self._run(due)) if due else None
         if failure is not None:
             raise failure
-        if any(t.pause is not None for t in tasks):
+        shared = any(t.pause is not None for t in tasks)
+        if shared:
             yield from self._store_closing()
-            yield from self._pause(tasks, idle)
+            yield from self._join_others(tasks, idle)
+        if any(t.pause is not None for t in tasks):
+            yield from self._pause(tasks, [t for t in idle if t.pause is not None])
             return True
-        yield from self._apply(tasks)
+        try:
+            yield from self._apply(tasks)
+        except StaleThreadError:
+            if not shared:
+                raise
+            self.outcome = Outcome("paused")  # Another run goes on with what both have stored.
+            return True
         if self.request.after and self._breaks(self.request.after, {t.name for t in tasks}):
             yield from self._show_checkpoint(plan(self.state, self.stop))
             yield from self._break("after")
@@ -208,6 +231,21 @@ class Turn:
         if reason is not None and plan(self.state, self.stop):
             raise GraphDrained(reason)
         return False
+
+    def _join_others(self, tasks: list[Task], idle: list[Task]) -> Steps:
+        """Take over what other runs on this checkpoint stored, and start what became ours."""
+        request = self.request
+        alone = not idle and all(t.pause for t in tasks if t.pause is not None)
+        if not request.stored or self._hold or (alone and request.mine is None):
+            return
+        while paused := [t for t in tasks if t.pause is not None]:
+            again = yield from look_again(self, paused)
+            if not again:
+                return
+            failure = yield from self._run(again)
+            yield from self._store_closing()
+            if failure is not None:
+                raise failure
 
     def _show_checkpoint(self, tasks: list[Task]) -> Steps:
         """Tell about the checkpoint the run stands on, if that was not done."""
@@ -226,10 +264,11 @@ class Turn:
             task.writes = [w for w in writes if w[0] != NO_WRITES]
             task.cached = True
             return
+        task.failed = failed
         if state.rows:
             task.rows = [row for row in state.rows if row.task_id == task.id]
             under = rows_under(state.rows, task.id)
-            if not failed and not may_advance(under):
+            if not failed and not may_advance(under, state.mine):
                 task.pause = tuple(row for row in under if row.status == "open")
         if self.loose and task.pause is None:
             task.loose = self.loose

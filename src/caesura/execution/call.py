@@ -19,9 +19,9 @@ from caesura.core.answers import public
 from caesura.core.calls import call_writes, diverged, plan_call
 from caesura.core.program import Action, Node
 from caesura.core.state import Task
+from caesura.digests import digest_of
 from caesura.errors import GraphInterrupt
 from caesura.execution.context import Frame, TaskScope
-from caesura.schemas import digest_of
 
 
 @dataclass(slots=True)

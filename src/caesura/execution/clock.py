@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from caesura.checkpoint.base.id import uuid6
+from caesura.checkpoint.base.id import new_id
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Clock:
 
     def mint(self, after: str | None) -> str:
         """A new id; it sorts after ``after`` even if the clock was set back."""
-        fresh = str(uuid6())
+        fresh = new_id()
         return fresh if after is None or fresh > after else successor(after)
 
 

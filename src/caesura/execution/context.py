@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from caesura.asking import Question
@@ -24,6 +24,7 @@ from caesura.core.state import Task
 from caesura.core.turn import Turn
 from caesura.errors import GraphInterrupt, SwallowedInterruptError
 from caesura.execution.clock import clock
+from caesura.execution.tokens import RunToken
 from caesura.runtime import ExecutionInfo, RunControl, Runtime
 from caesura.warnings import InterruptDigestWarning
 
@@ -55,6 +56,7 @@ class Setting:
     run_id: str | None = None
     actor: str | None = None
     server_info: Any = None
+    token: RunToken = field(default_factory=RunToken)
 
 
 @dataclass(slots=True)

@@ -20,7 +20,14 @@ from caesura.constants import END, PREVIOUS, START, TASKS
 from caesura.core.program import NO_INPUT, Action, Node, Program, Write
 from caesura.execution.call import TaskSpec, start_call
 from caesura.execution.context import TaskScope
-from caesura.graph.injection import action_of, closure_graphs, name_of
+from caesura.graph.injection import (
+    action_of,
+    closure_graphs,
+    first_annotation,
+    name_of,
+    return_annotation,
+)
+from caesura.pregel.allowing import declare
 from caesura.pregel.compiled import Pregel
 from caesura.types import RetryPolicy, Send
 from caesura.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
@@ -44,6 +51,7 @@ class TaskFunction(Generic[P, T]):
         known = name or _task_name(function)
         self.__name__ = known
         self.spec = TaskSpec(action_of(function, known), _policies(retry), strict)
+        declare([return_annotation(function)])
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Schedule the call; returns a future (awaitable in async code).
@@ -170,6 +178,7 @@ class entrypoint(Generic[R]):
             store=self.store,
             cache=self.cache,
             context_schema=self.context_schema,
+            schemas=[first_annotation(function), return_annotation(function)],
         )
 
 

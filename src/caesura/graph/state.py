@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import Any, Generic, Literal, Self, cast, get_args, get_origin
+from typing import Any, Generic, Literal, Self, get_args, get_origin
 
 from caesura.channels.base import BaseChannel
 from caesura.channels.ephemeral_value import EphemeralValue
@@ -62,15 +62,13 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
     def __init__(
         self,
-        state_schema: type[StateT] = cast("Any", None),
+        state_schema: type[StateT],
         context_schema: type[ContextT] | None = None,
         *,
         input_schema: type[InputT] | None = None,
         output_schema: type[OutputT] | None = None,
         **deprecated: Any,
     ) -> None:
-        if state_schema is None:
-            raise TypeError("StateGraph needs a state schema: StateGraph(State)")
         for old, new in (("input", "input_schema"), ("output", "output_schema")):
             if old in deprecated:
                 _warn_renamed(old, new, LangGraphDeprecatedSinceV05)
@@ -343,6 +341,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             name=name or "LangGraph",
             context_schema=self.context_schema,
             debug=debug,
+            schemas=list(self.schemas),
         )
 
 

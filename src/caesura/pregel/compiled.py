@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from caesura.checkpoint.operations import History, Load, Loaded
+from caesura.checkpoint.serde.reachable import collect_types
 from caesura.config import scope_set
 from caesura.constants import CONF, INTERRUPT
 from caesura.core.inspect import snapshot_at, snapshot_of
@@ -24,6 +25,7 @@ from caesura.execution.context import Frame
 from caesura.execution.effects import aexecute, aperform, decide_branch, perform
 from caesura.execution.plain import store_of
 from caesura.execution.sync import SyncDriver
+from caesura.pregel.allowing import declared_types
 from caesura.pregel.configs import durability_of, merge_configs, stored_metadata, thread_of
 from caesura.pregel.opening import Ask, _custom_versions, open_frame
 from caesura.streaming.modes import Stream
@@ -48,7 +50,9 @@ class Pregel:
         context_schema: Any = None,
         config: Mapping[str, Any] | None = None,
         debug: bool = False,
+        schemas: Iterable[Any] = (),
     ) -> None:
+        """``schemas``: what its state is made of; their classes may be built from stored data."""
         self.program = program
         self.checkpointer = ensure_valid_checkpointer(checkpointer)
         self.store = store
@@ -60,6 +64,8 @@ class Pregel:
         self.config: dict[str, Any] = dict(config or {})
         self.debug = debug
         self.stream_mode = self.default_stream_mode
+        self._schemas = tuple(schemas)
+        self._twins: dict[int, tuple[Any, Any, int]] = {}
 
     # --- what it is made of ------------------------------------------------------------------
 
@@ -105,6 +111,19 @@ class Pregel:
     def own_saver(self) -> Any:
         """The saver it was compiled with, if it is one."""
         return self.checkpointer if not isinstance(self.checkpointer, bool) else None
+
+    def opened(self, saver: Any) -> Any:
+        """``saver``, reading what this program's schemas and the tasks of this process declare."""
+        if saver is None or not hasattr(saver, "with_allowlist"):
+            return saver
+        known = len(declared_types)
+        before = self._twins.get(id(saver))
+        if before is not None and before[0] is saver and before[2] == known:
+            return before[1]
+        allowed = {*collect_types(self._schemas), *declared_types}
+        twin = saver.with_allowlist(allowed) if allowed else saver
+        self._twins[id(saver)] = (saver, twin, known)
+        return twin
 
     def copy(self, update: Mapping[str, Any] | None = None) -> Any:
         """A copy with attributes of ``update`` set."""
@@ -431,7 +450,7 @@ class Pregel:
             if names not in found and not reading:
                 raise ValueError(f"Subgraph {names} not found")
             graph = found.get(names, self)
-        return graph, merged, store_of(saver)
+        return graph, merged, store_of(self.opened(saver))
 
     def get_state_history(
         self,

@@ -14,6 +14,7 @@ from caesura.core.turn import Request, Turn
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, Setting, TaskScope
 from caesura.execution.plain import PlainStore, store_of
+from caesura.execution.tokens import is_alive
 from caesura.pregel.configs import (
     coerce_context,
     limit_of,
@@ -79,7 +80,7 @@ def _root(graph: Pregel, ask: Ask, stream: Stream | None, make_driver: Any) -> F
     setting = Setting(
         config=config,
         thread_id=thread_id,
-        saver=store_of(saver or None),
+        saver=store_of(graph.opened(saver or None)),
         raw_saver=saver or None,
         context=coerce_context(graph.context_schema, ask.context),
         store=graph.store if graph.store is not None or above is None else above.store,
@@ -133,6 +134,8 @@ def _request(graph: Pregel, ask: Ask, setting: Setting, config: dict[str, Any]) 
         next_version=custom_versions,
         drain=_drain(setting),
         plain_store=isinstance(setting.saver, PlainStore),
+        token=setting.token.text,
+        alive=is_alive,
     )
 
 
@@ -206,6 +209,7 @@ def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:
     request.nested = True
     request.ancestors = outer.ancestors()
     request.loose = outer.task.loose
+    request.mine = turn.request.mine
     request.parents = {**turn.request.parents, turn.state.ns: turn.state.checkpoint_id}
     request.caller = f"{outer.task.id}#{ordinal}"
     request.ns = outer.graph_ns(ordinal)

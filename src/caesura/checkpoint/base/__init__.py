@@ -423,7 +423,7 @@ class BaseCheckpointSaver(Generic[V]):
             raise NotImplementedError
         return cast(V, 1 if known is None else known + 1)
 
-    def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> Self:
+    def with_allowlist(self, extra_allowlist: Collection[type | tuple[str, ...]]) -> Self:
         """A twin over the same store that may also build the named classes when reading."""
         widen = getattr(self.serde, "with_msgpack_allowlist", None)
         if widen is None:

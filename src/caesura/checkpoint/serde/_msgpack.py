@@ -10,7 +10,7 @@ itself msgpack, starts with the module and qualified name of its class:
 `parts` says what an object's extension holds, `pack` writes it. It takes the fast way first; only
 when that fails, `_Walk` goes through the value once more in Python. It repairs what can be repaired
 (keys of any kind, lone surrogates) and otherwise names the path of the culprit. Reading is in
-`jsonplus`; the tables below say which classes it always builds.
+`reading` and `building`; the tables below say which classes it always builds.
 """
 
 from __future__ import annotations

@@ -1,0 +1,181 @@
+"""Several people answer questions of one step at the same moment: several runs stand on one checkpoint.
+
+Each must start only what is its own to start, and one of them must finish the step. The rules:
+
+- A run that carries answers starts a waiting task only if it accepted one of that task's answers
+  itself. A run without answers (``invoke(None)``: go on after a crash) may start everything.
+- Where a task has questions that others answer, the run first *claims* it. A claim is a write that is
+  kept as first written, so exactly one run reads its own token back. Whoever finds the task claimed
+  leaves it: the owner takes all answers along, also those given meanwhile. A claim of a run that is
+  dead counts for nothing.
+- An owner whose task still waits releases it, and *then* looks once more, so that no answer falls
+  between the last look and the release.
+- Each run stores what its tasks did and only then looks at what the others stored. So at least one
+  sees all of it and finishes the step. If two do, one commit is refused (`StaleThreadError`), and
+  that run ends quietly: its part is stored, and the other goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from caesura.checkpoint.operations import InterruptRow, Load, Loaded, PutWrites
+from caesura.constants import CLAIM, ERROR, NO_WRITES
+from caesura.core.effects import Effect, Store
+from caesura.core.ids import task_id
+from caesura.core.state import Task
+
+if TYPE_CHECKING:
+    from caesura.core.turn import Turn
+
+Writes = dict[str, list[tuple[str, Any]]]
+
+
+def look_again(turn: Turn, paused: Sequence[Task]) -> Generator[Effect, Any, list[Task]]:
+    """What other runs stored meanwhile: gives ``paused`` tasks their writes, or fewer interrupts.
+
+    Returns the tasks that this run is to start again; releases those that still wait.
+    """
+    while True:
+        if not (yield from _reload(turn)):
+            return []
+        again, waiting = [], []
+        for task in paused:
+            if _finished_elsewhere(turn, task):
+                continue
+            if (yield from _takes(turn, task)):
+                task.pause = None
+                task.rows = [row for row in turn.state.rows if row.task_id == task.id]
+                again.append(task)
+            else:
+                waiting.append(task)
+        if again or not (yield from _release(turn, waiting)):
+            return again
+
+
+def settle_contested(turn: Turn, tasks: Sequence[Task]) -> Generator[Effect, Any, None]:
+    """Before a step: claim the tasks that others answer too, or leave them to their owner."""
+    if turn.request.mine is None or not turn.state.rows:
+        return
+    for task in tasks:
+        if task.writes is not None or task.pause is not None or task.failed:
+            continue
+        under = _under(turn, task)
+        if under and not (yield from _own(turn, task, under)):
+            task.pause = tuple(row for row in under if row.status == "open")
+
+
+def _reload(turn: Turn) -> Generator[Effect, Any, bool]:
+    state = turn.state
+    loaded: Loaded | None = yield Store(Load(state.thread_id, state.ns, state.checkpoint_id))
+    if loaded is None:
+        return False
+    state.rows, state.writes = list(loaded.rows), {}
+    for id, channel, value in loaded.writes:
+        state.writes.setdefault(id, []).append((channel, value))
+    return True
+
+
+def _under(turn: Turn, task: Task) -> list[InterruptRow]:
+    """Every question of the task and of what runs in it that counts, used or not."""
+    return [
+        row
+        for row in turn.state.rows
+        if (row.task_id == task.id or task.id in row.ancestors)
+        and row.status in ("open", "answered")
+    ]
+
+
+def _finished_elsewhere(turn: Turn, task: Task) -> bool:
+    writes = turn.state.writes.get(task.id)
+    if not writes or any(channel == ERROR for channel, _ in writes):
+        return False
+    task.writes = [w for w in writes if w[0] != NO_WRITES]
+    task.pause, task.cached = None, True
+    return True
+
+
+def _takes(turn: Turn, task: Task) -> Generator[Effect, Any, bool]:
+    """Whether this run starts the paused task again, with what was answered meanwhile."""
+    under = _under(turn, task)
+    task.pause = tuple(row for row in under if row.status == "open")
+    mine = turn.request.mine or set()
+    if not any(row.id in mine for row in under) or not _can_advance(under):
+        return False
+    what = (task.id, *sorted(f"{row.id}{row.status}{row.done}" for row in under))
+    if what in turn.tried:
+        return False
+    if not (yield from _own(turn, task, under)):
+        return False
+    turn.tried.add(what)
+    return True
+
+
+def _can_advance(under: Sequence[InterruptRow]) -> bool:
+    """An asking task has all its answers and has not finished, or nothing is left to wait for."""
+    waiting = {row.task_id for row in under if row.status == "open"}
+    return not waiting or any(not r.done and r.task_id not in waiting for r in under)
+
+
+# --- claims -----------------------------------------------------------------------------------
+
+
+def _own(turn: Turn, task: Task, under: Sequence[InterruptRow]) -> Generator[Effect, Any, bool]:
+    """Claim the task, unless its questions are all this run's; then all its answers are this run's."""
+    mine = turn.request.mine
+    if mine is None:
+        return False
+    shared = task.id not in turn.claims and not all(row.id in mine for row in under)
+    if shared and not (yield from _claim(turn, task)):
+        return False
+    mine.update(row.id for row in under if row.status == "answered")
+    return True
+
+
+def _claim_id(turn: Turn, task: Task, turn_no: int, what: str) -> str:
+    state = turn.state
+    place = f"{task.id}\x1f{turn_no}\x1f{what}"
+    return task_id(state.checkpoint_id, state.ns, task.step, CLAIM, place)
+
+
+def _holder(turn: Turn, task: Task) -> tuple[int, str | None]:
+    """The number of the claim that counts now, and whose it is."""
+    number, writes = 0, turn.state.writes
+    while _claim_id(turn, task, number, "released") in writes:
+        number += 1
+    held = writes.get(_claim_id(turn, task, number, "claimed"))
+    return number, held[0][1] if held else None
+
+
+def _write(turn: Turn, id: str, token: str) -> Store:
+    state = turn.state
+    return Store(
+        PutWrites(state.thread_id, state.ns, state.checkpoint_id, id, "", [(CLAIM, token)])
+    )
+
+
+def _claim(turn: Turn, task: Task) -> Generator[Effect, Any, bool]:
+    """Exactly one run gets True until it releases the task or is dead."""
+    token = turn.request.token
+    yield from _reload(turn)
+    number, holder = _holder(turn, task)
+    if holder is not None and holder != token and not turn.request.alive(holder):
+        yield _write(turn, _claim_id(turn, task, number, "released"), holder)
+        number, holder = number + 1, None
+    if holder is None:
+        yield _write(turn, _claim_id(turn, task, number, "claimed"), token)
+        yield from _reload(turn)
+        number, holder = _holder(turn, task)
+    if holder != token:
+        return False
+    turn.claims[task.id] = _claim_id(turn, task, number, "released")
+    return True
+
+
+def _release(turn: Turn, tasks: Sequence[Task]) -> Generator[Effect, Any, bool]:
+    """Give up the claims on ``tasks``; True if there were any."""
+    held = [turn.claims.pop(task.id) for task in tasks if task.id in turn.claims]
+    for id in held:
+        yield _write(turn, id, turn.request.token)
+    return bool(held)

@@ -1,0 +1,37 @@
+"""Names for runs, and whether a run of that name is still alive."""
+
+from __future__ import annotations
+
+import os
+import socket
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+_HOST = socket.gethostname()
+
+
+class RunToken:
+    """The name of one run: host, process, and a random part. Alive as long as the object is held."""
+
+    def __init__(self) -> None:
+        self.text = f"{_HOST}|{os.getpid()}|{uuid4().hex}"
+        _alive[self.text] = self
+
+
+_alive: WeakValueDictionary[str, RunToken] = WeakValueDictionary()
+
+
+def is_alive(token: str) -> bool:
+    """False if the run has certainly ended. A run on another host counts as alive."""
+    host, pid, _ = token.split("|")
+    if host != _HOST:
+        return True
+    if int(pid) == os.getpid():
+        return token in _alive
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,616 @@
+"""What users of such software complain about most, and what happens here instead.
+
+One test or more for each problem; the name says what holds. Every test runs on each saver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypedDict
+
+import pytest
+
+from caesura.asking import Question
+from caesura.checkpoint.memory import InMemorySaver
+from caesura.checkpoint.operations import Accept, FindInterrupts, InterruptRow
+from caesura.checkpoint.saver import EngineSaver
+from caesura.checkpoint.sqlite import SqliteSaver
+from caesura.errors import (
+    AlreadyAnsweredError,
+    AmbiguousResumeError,
+    EmptyInputError,
+    InterruptClosedError,
+    InvalidAnswerError,
+    NothingToResumeError,
+    SwallowedInterruptError,
+    UnknownInterruptError,
+    UnknownThreadError,
+)
+from caesura.func import entrypoint, task
+from caesura.graph import START, StateGraph
+from caesura.storage.sqlite import connect
+from caesura.types import Command, interrupt, interrupts
+
+WHERE: Any = {"configurable": {"thread_id": "thread-1"}}
+NO_ID = "0" * 32
+
+
+class State(TypedDict, total=False):
+    log: Annotated[list[Any], operator.add]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    if request.param == "memory":
+        yield InMemorySaver()
+        return
+    with closing(SqliteSaver(connect(str(tmp_path / "db")))) as saver:
+        yield saver
+
+
+def line(saver: Any, **nodes: Any) -> Any:
+    """A graph of these nodes, one after the other."""
+    graph = StateGraph(State)
+    graph.add_sequence(list(nodes.items()))
+    graph.add_edge(START, next(iter(nodes)))
+    return graph.compile(checkpointer=saver)
+
+
+def side_by_side(saver: Any, **nodes: Any) -> Any:
+    """A graph of these nodes, all at once."""
+    graph = StateGraph(State)
+    for name, node in nodes.items():
+        graph.add_node(name, node)
+        graph.add_edge(START, name)
+    return graph.compile(checkpointer=saver)
+
+
+def asking(question: Any, ran: Counter[str] | None = None) -> Callable[[State], State]:
+    """A node that asks, and notes question and answer."""
+
+    def node(state: State) -> State:
+        if ran is not None:
+            ran[f"{question} started"] += 1
+        answer = interrupt(question)
+        if ran is not None:
+            ran[f"{question} ended"] += 1
+        return {"log": [f"{question} {answer}"]}
+
+    return node
+
+
+def asked(result: Any) -> dict[Any, str]:
+    """Question → id of everything that waits."""
+    return {one.value: one.id for one in result["__interrupt__"]}
+
+
+def rows(saver: Any) -> dict[Any, InterruptRow]:
+    """Question → row, of every question that was ever asked."""
+    return {row.payload: row for row in saver.execute(FindInterrupts("thread-1", status=None))}
+
+
+def checkpoints(graph: Any) -> int:
+    return len(list(graph.get_state_history(WHERE)))
+
+
+class Overtaken(EngineSaver):
+    """A saver under which somebody else answers in the very moment before the answer is stored."""
+
+    def __init__(self, inner: Any, rival: Callable[[], Any]) -> None:
+        super().__init__(serde=inner.serde)
+        self.inner = inner
+        self.rival: Callable[[], Any] | None = rival
+
+    def execute(self, op: Any) -> Any:
+        if isinstance(op, Accept) and self.rival is not None:
+            rival, self.rival = self.rival, None
+            rival()
+        return self.inner.execute(op)
+
+
+# --- 1 -------------------------------------------------------------------------------------------
+
+
+def test_problem_01_an_answer_sent_twice_never_lands_on_the_next_question(saver: Any) -> None:
+    graph = line(saver, letter=asking("send newsletter?"), drop=asking("delete prod?"))
+    first = asked(graph.invoke({"log": []}, WHERE))["send newsletter?"]
+    assert asked(graph.invoke(Command(resume={first: "yes"}), WHERE)).keys() == {"delete prod?"}
+    with pytest.raises(AlreadyAnsweredError) as refusal:
+        graph.invoke(Command(resume={first: "yes"}), WHERE)
+    assert refusal.value.answer == "yes"
+    assert [one.value for one in refusal.value.open_interrupts] == ["delete prod?"]
+    assert rows(saver)["delete prod?"].status == "open"
+
+
+def test_problem_01_a_bare_answer_is_bound_when_handed_in_and_never_later(saver: Any) -> None:
+    nodes = {"letter": asking("send newsletter?"), "drop": asking("delete prod?")}
+    graph = line(saver, **nodes)
+    graph.invoke({"log": []}, WHERE)
+    slow = line(Overtaken(saver, lambda: graph.invoke(Command(resume="yes"), WHERE)), **nodes)
+    with pytest.raises(AlreadyAnsweredError):
+        slow.invoke(Command(resume="yes"), WHERE)
+    assert rows(saver)["delete prod?"].status == "open"
+
+
+def test_problem_01_code_that_asks_something_else_does_not_get_the_old_answer(saver: Any) -> None:
+    def before(state: State) -> State:
+        return {"log": [interrupt("budget?"), interrupt("sure?")]}
+
+    def after(state: State) -> State:
+        return {"log": [interrupt("delete everything?"), interrupt("sure?")]}
+
+    line(saver, node=before).invoke({"log": []}, WHERE)
+    line(saver, node=before).invoke(Command(resume="yes"), WHERE)
+    changed = line(saver, node=after)
+    paused = changed.invoke(Command(resume="yes"), WHERE)
+    assert asked(paused).keys() == {"delete everything?"}
+    assert rows(saver)["budget?"].status == "superseded"
+    assert changed.invoke(Command(resume="no"), WHERE)["log"] == ["no", "yes"]
+
+
+def test_problem_01_questions_that_swap_places_keep_their_answers(saver: Any) -> None:
+    def before(state: State) -> State:
+        return {"log": [interrupt("a?"), interrupt("b?"), interrupt("c?")]}
+
+    def after(state: State) -> State:
+        return {"log": [interrupt("b?"), interrupt("a?"), interrupt("c?")]}
+
+    line(saver, node=before).invoke({"log": []}, WHERE)
+    line(saver, node=before).invoke(Command(resume="A"), WHERE)
+    line(saver, node=before).invoke(Command(resume="B"), WHERE)
+    swapped = line(saver, node=after).invoke(Command(resume="C"), WHERE)
+    assert swapped["log"] == ["B", "A", "C"]
+
+
+# --- 2 -------------------------------------------------------------------------------------------
+
+
+def test_problem_02_of_two_answers_one_is_executed_and_the_other_learns_it(saver: Any) -> None:
+    paid: list[str] = []
+
+    def pays(state: State) -> State:
+        decision = interrupt("pay 82,000?")
+        paid.append(decision)
+        return {"log": [decision]}
+
+    graph = line(saver, pays=pays)
+    pay = asked(graph.invoke({"log": []}, WHERE))["pay 82,000?"]
+    quick = Command(resume={pay: "reject"})
+    slow = line(Overtaken(saver, lambda: graph.invoke(quick, WHERE)), pays=pays)
+    with pytest.raises(AlreadyAnsweredError) as refusal:
+        slow.invoke(Command(resume={pay: "approve"}), WHERE)
+    assert refusal.value.answer == "reject"
+    assert paid == ["reject"]
+    assert graph.get_state(WHERE).values == {"log": ["reject"]}
+
+
+# --- 3 -------------------------------------------------------------------------------------------
+
+
+def test_problem_03_tasks_before_a_pause_are_not_run_again(saver: Any) -> None:
+    ran: Counter[str] = Counter()
+
+    @task
+    def draft(number: int) -> str:
+        ran[f"draft {number}"] += 1
+        return f"draft {number}"
+
+    @entrypoint(checkpointer=saver)
+    def loop(wanted: str) -> list[str]:
+        drafts = []
+        for number in range(4):
+            text = draft(number).result()
+            drafts.append(f"{text}: {interrupt(f'is {text} good?')}")
+        return drafts
+
+    loop.invoke("an essay", WHERE)
+    for answer in "abc":
+        loop.invoke(Command(resume=answer), WHERE)
+    done = loop.invoke(Command(resume="d"), WHERE)
+    assert done == ["draft 0: a", "draft 1: b", "draft 2: c", "draft 3: d"]
+    assert ran == {f"draft {number}": 1 for number in range(4)}
+
+
+def test_problem_03_answering_one_of_three_leaves_the_others_alone(saver: Any) -> None:
+    ran: Counter[str] = Counter()
+    graph = side_by_side(saver, **{name: asking(f"{name}?", ran) for name in "abc"})
+    waiting = asked(graph.invoke({"log": []}, WHERE))
+    graph.invoke(Command(resume={waiting["b?"]: "yes"}), WHERE)
+    assert ran == {"a? started": 1, "b? started": 2, "b? ended": 1, "c? started": 1}
+
+
+def test_problem_03_going_on_without_an_answer_starts_nothing(saver: Any) -> None:
+    ran: Counter[str] = Counter()
+    graph = line(saver, asks=asking("a?", ran))
+    first = asked(graph.invoke({"log": []}, WHERE))
+    again = asked(graph.invoke(None, WHERE))
+    assert again == first
+    assert ran == {"a? started": 1}
+
+
+def test_problem_03_a_finished_sibling_is_not_run_again(saver: Any) -> None:
+    ran: Counter[str] = Counter()
+
+    def pays(state: State) -> State:
+        ran["paid"] += 1
+        return {"log": ["paid"]}
+
+    graph = side_by_side(saver, asks=asking("a?"), pays=pays)
+    graph.invoke({"log": []}, WHERE)
+    graph.invoke(None, WHERE)
+    assert graph.invoke(Command(resume="yes"), WHERE)["log"] == ["a? yes", "paid"]
+    assert ran == {"paid": 1}
+
+
+# --- 5 -------------------------------------------------------------------------------------------
+
+
+def test_problem_05_a_resume_of_an_unknown_thread_starts_nothing(saver: Any) -> None:
+    ran: Counter[str] = Counter()
+    graph = line(saver, asks=asking("a?", ran))
+    for resume in ("yes", {NO_ID: "yes"}, False):
+        with pytest.raises(UnknownThreadError):
+            graph.invoke(Command(resume=resume), WHERE)
+    assert ran == {}
+    assert checkpoints(graph) == 0
+
+
+def test_problem_05_a_resume_of_a_finished_thread_is_refused(saver: Any) -> None:
+    ran: Counter[str] = Counter()
+    graph = line(saver, asks=asking("a?", ran))
+    graph.invoke({"log": []}, WHERE)
+    graph.invoke(Command(resume="yes"), WHERE)
+    before = checkpoints(graph), dict(ran)
+    with pytest.raises(NothingToResumeError) as refusal:
+        graph.invoke(Command(resume="no"), WHERE)
+    assert refusal.value.open_interrupts == ()
+    assert (checkpoints(graph), ran) == before
+    assert graph.get_state(WHERE).values == {"log": ["a? yes"]}
+
+
+def test_problem_05_an_unknown_id_is_refused_with_a_list_of_what_waits(saver: Any) -> None:
+    ran: Counter[str] = Counter()
+    graph = line(saver, asks=asking("a?", ran))
+    waiting = asked(graph.invoke({"log": []}, WHERE))
+    for resume in ({NO_ID: "yes"}, {waiting["a?"]: "yes", NO_ID: "yes"}, {}):
+        with pytest.raises(UnknownInterruptError) as refusal:
+            graph.invoke(Command(resume=resume), WHERE)
+        assert [one.id for one in refusal.value.open_interrupts] == [waiting["a?"]]
+        assert waiting["a?"] in str(refusal.value)
+    assert ran == {"a? started": 1}
+    assert rows(saver)["a?"].status == "open"
+
+
+def test_problem_05_a_bare_answer_to_several_questions_is_refused(saver: Any) -> None:
+    ran: Counter[str] = Counter()
+    graph = side_by_side(saver, a=asking("a?", ran), b=asking("b?", ran))
+    graph.invoke({"log": []}, WHERE)
+    with pytest.raises(AmbiguousResumeError) as refusal:
+        graph.invoke(Command(resume="yes"), WHERE)
+    assert {one.value for one in refusal.value.open_interrupts} == {"a?", "b?"}
+    assert ran == {"a? started": 1, "b? started": 1}
+
+
+def test_problem_05_an_empty_command_says_what_is_missing(saver: Any) -> None:
+    graph = line(saver, asks=asking("a?"))
+    waiting = asked(graph.invoke({"log": []}, WHERE))
+    for command in (Command(), Command(resume=None)):
+        with pytest.raises(EmptyInputError):
+            graph.invoke(command, WHERE)
+    assert graph.invoke(Command(resume={waiting["a?"]: None}), WHERE)["log"] == ["a? None"]
+
+
+def test_problem_05_a_refused_resume_leaves_its_update_and_goto_undone(saver: Any) -> None:
+    graph = line(saver, asks=asking("a?"), ends=lambda state: {"log": ["end"]})
+    graph.invoke({"log": []}, WHERE)
+    with pytest.raises(UnknownInterruptError):
+        graph.invoke(Command(resume={NO_ID: 1}, update={"log": ["x"]}, goto="ends"), WHERE)
+    assert graph.get_state(WHERE).values == {"log": []}
+    assert graph.invoke(Command(resume="yes"), WHERE)["log"] == ["a? yes", "end"]
+
+
+# --- 6 -------------------------------------------------------------------------------------------
+
+
+def _parallel_tasks(saver: Any, ran: Counter[str]) -> Any:
+    @task
+    def asks(question: str) -> str:
+        ran[question] += 1
+        return f"{question} {interrupt(question)}"
+
+    @entrypoint(checkpointer=saver)
+    def program(given: Any) -> Any:
+        calls = [asks(f"{name}?") for name in "abc"]
+        return {"log": [call.result() for call in calls]}
+
+    return program
+
+
+def _plural(saver: Any, ran: Counter[str]) -> Any:
+    def asks(state: State) -> State:
+        ran["node"] += 1
+        questions = [f"{name}?" for name in "abc"]
+        answers = interrupts([Question(question) for question in questions])
+        return {"log": [f"{q} {a}" for q, a in zip(questions, answers, strict=True)]}
+
+    return line(saver, asks=asks)
+
+
+def _nodes(saver: Any, ran: Counter[str]) -> Any:
+    return side_by_side(saver, **{name: asking(f"{name}?", ran) for name in "abc"})
+
+
+@pytest.mark.parametrize("make", [_nodes, _plural, _parallel_tasks])
+@pytest.mark.parametrize("order", ["abc", "cab", "bca"])
+def test_problem_06_all_questions_are_visible_at_once_and_take_answers_in_any_order(
+    saver: Any, make: Any, order: str
+) -> None:
+    graph = make(saver, Counter())
+    waiting = asked(graph.invoke({"log": []}, WHERE))
+    assert waiting.keys() == {"a?", "b?", "c?"}
+    assert len(set(waiting.values())) == 3
+    left = list(order)
+    while left:
+        name = left.pop(0)
+        assert {i.value for i in graph.get_state(WHERE).interrupts} == {
+            f"{n}?" for n in (name, *left)
+        }
+        result = graph.invoke(Command(resume={waiting[f"{name}?"]: name.upper()}), WHERE)
+        if left:
+            assert asked(result) == {f"{n}?": waiting[f"{n}?"] for n in left}
+    assert result["log"] == ["a? A", "b? B", "c? C"]
+
+
+@pytest.mark.parametrize("make", [_nodes, _plural, _parallel_tasks])
+def test_problem_06_all_questions_can_be_answered_together(saver: Any, make: Any) -> None:
+    graph = make(saver, Counter())
+    waiting = asked(graph.invoke({"log": []}, WHERE))
+    answers = {id: question[0].upper() for question, id in waiting.items()}
+    assert graph.invoke(Command(resume=answers), WHERE)["log"] == ["a? A", "b? B", "c? C"]
+
+
+def test_problem_06_one_answer_of_several_in_a_node_starts_nothing(saver: Any) -> None:
+    ran: Counter[str] = Counter()
+    graph = _plural(saver, ran)
+    waiting = asked(graph.invoke({"log": []}, WHERE))
+    graph.invoke(Command(resume={waiting["a?"]: "A"}), WHERE)
+    assert ran == {"node": 1}
+
+
+# --- 8 -------------------------------------------------------------------------------------------
+
+
+def test_problem_08_ordinary_exception_handling_does_not_swallow_the_pause(saver: Any) -> None:
+    def careful(state: State) -> State:
+        try:
+            return {"log": [interrupt("a?")]}
+        except Exception:
+            return {"log": ["swallowed"]}
+
+    graph = line(saver, careful=careful)
+    assert asked(graph.invoke({"log": []}, WHERE)).keys() == {"a?"}
+    assert graph.invoke(Command(resume="yes"), WHERE)["log"] == ["yes"]
+
+
+def test_problem_08_a_swallowed_pause_fails_and_names_the_line(saver: Any) -> None:
+    def careless(state: State) -> State:
+        with suppress(BaseException):
+            interrupt("a?")
+        return {"log": ["swallowed"]}
+
+    graph = line(saver, careless=careless)
+    with pytest.raises(SwallowedInterruptError) as failure:
+        graph.invoke({"log": []}, WHERE)
+    where = careless.__code__.co_firstlineno + 2
+    assert f"{Path(__file__).name}:{where}" in str(failure.value)
+    assert graph.get_state(WHERE).values == {"log": []}
+    assert graph.get_state(WHERE).next == ("careless",)
+
+
+async def test_problem_08_gather_cannot_hide_a_pause(saver: Any) -> None:
+    async def asks() -> str:
+        return str(interrupt("a?"))
+
+    async def gathers(state: State) -> State:
+        await asyncio.gather(asks(), return_exceptions=True)
+        return {"log": ["swallowed"]}
+
+    graph = line(saver, gathers=gathers)
+    with pytest.raises(SwallowedInterruptError):
+        await graph.ainvoke({"log": []}, WHERE)
+    assert (await graph.aget_state(WHERE)).next == ("gathers",)
+
+
+async def test_problem_08_a_task_that_pauses_inside_gather_pauses_its_caller(saver: Any) -> None:
+    @task
+    async def asks() -> str:
+        return str(interrupt("a?"))
+
+    async def gathers(state: State) -> State:
+        return {"log": await asyncio.gather(asks(), return_exceptions=True)}
+
+    graph = line(saver, gathers=gathers)
+    assert asked(await graph.ainvoke({"log": []}, WHERE)).keys() == {"a?"}
+    assert (await graph.ainvoke(Command(resume="yes"), WHERE))["log"] == ["yes"]
+
+
+# --- 9 -------------------------------------------------------------------------------------------
+
+
+def test_problem_09_new_input_withdraws_the_question_and_says_so(saver: Any) -> None:
+    graph = line(saver, asks=asking("a?"))
+    first = asked(graph.invoke({"log": ["one"]}, WHERE))["a?"]
+    second = asked(graph.invoke({"log": ["two"]}, WHERE))["a?"]
+    assert first != second
+    every = saver.execute(FindInterrupts("thread-1", status=None))
+    assert [(row.id, row.status) for row in every] == [(first, "withdrawn"), (second, "open")]
+    assert every[0].reason == "new input"
+    with pytest.raises(InterruptClosedError) as refusal:
+        graph.invoke(Command(resume={first: "yes"}), WHERE)
+    assert (refusal.value.status, refusal.value.reason) == ("withdrawn", "new input")
+    assert [one.id for one in refusal.value.open_interrupts] == [second]
+    assert graph.invoke(Command(resume="yes"), WHERE)["log"] == ["one", "two", "a? yes"]
+
+
+def test_problem_09_an_edit_of_the_state_does_not_drop_the_question_silently(saver: Any) -> None:
+    graph = line(saver, starts=lambda state: {"log": ["start"]}, asks=asking("a?"))
+    first = asked(graph.invoke({"log": []}, WHERE))["a?"]
+    graph.update_state(WHERE, {"log": ["edit"]}, as_node="starts")
+    row = next(row for row in saver.execute(FindInterrupts("thread-1", status=None)))
+    assert (row.id, row.status) == (first, "withdrawn")
+    assert row.reason
+    with pytest.raises(InterruptClosedError):
+        graph.invoke(Command(resume={first: "yes"}), WHERE)
+    assert asked(graph.invoke(None, WHERE)).keys() == {"a?"}
+    assert graph.invoke(Command(resume="yes"), WHERE)["log"] == ["start", "edit", "a? yes"]
+
+
+# --- 17 ------------------------------------------------------------------------------------------
+
+
+def test_problem_17_what_was_approved_is_what_runs_or_the_person_is_asked_again(
+    saver: Any,
+) -> None:
+    amount, paid = 1, []
+
+    def pays(state: State) -> State:
+        shown = {"pay": amount}
+        if interrupt(shown) == "approve":
+            paid.append(shown["pay"])
+        return {"log": ["done"]}
+
+    graph = line(saver, pays=pays)
+    small = graph.invoke({"log": []}, WHERE)["__interrupt__"][0]
+    amount = 82_000
+    large = graph.invoke(Command(resume={small.id: "approve"}), WHERE)["__interrupt__"][0]
+    assert paid == []
+    assert large.value == {"pay": 82_000}
+    assert large.id != small.id
+    every = saver.execute(FindInterrupts("thread-1", status=None))
+    old = next(row for row in every if row.id == small.id)
+    assert (old.status, old.superseded_by) == ("superseded", large.id)
+    assert "/pay" in (old.reason or "")
+    graph.invoke(Command(resume={large.id: "approve"}), WHERE)
+    assert paid == [82_000]
+
+
+def test_problem_17_fields_declared_volatile_may_differ(saver: Any) -> None:
+    times = iter(["10:00", "10:01"])
+
+    def asks(state: State) -> State:
+        shown = {"pay": 1, "at": next(times)}
+        return {"log": [interrupt(shown, volatile=["/at"])]}
+
+    graph = line(saver, asks=asks)
+    graph.invoke({"log": []}, WHERE)
+    assert graph.invoke(Command(resume="yes"), WHERE)["log"] == ["yes"]
+
+
+# --- 18 ------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Decision:
+    what: Literal["approve", "reject"]
+    amount: int = 0
+
+
+JSON_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "what": {"enum": ["approve", "reject"]},
+        "amount": {"type": "integer"},
+    },
+    "required": ["what"],
+}
+
+
+@pytest.mark.parametrize("schema", [Decision, JSON_SCHEMA], ids=["class", "json"])
+def test_problem_18_a_wrong_answer_is_refused_with_its_fields_and_nothing_runs(
+    saver: Any, schema: Any
+) -> None:
+    ran: Counter[str] = Counter()
+
+    def decides(state: State) -> State:
+        ran["started"] += 1
+        answer = interrupt("pay?", response_schema=schema)
+        what = answer["what"] if isinstance(answer, dict) else answer.what
+        return {"log": [what, type(answer).__name__]}
+
+    graph = line(saver, decides=decides)
+    paused = graph.invoke({"log": []}, WHERE)["__interrupt__"][0]
+    assert paused.response_schema["properties"].keys() == {"what", "amount"}
+    for wrong, pointer in (
+        ({"what": "maybe"}, "/what"),
+        ({"what": "approve", "amount": "x"}, "/amount"),
+    ):
+        with pytest.raises(InvalidAnswerError) as refusal:
+            graph.invoke(Command(resume=wrong), WHERE)
+        assert [error["pointer"] for error in refusal.value.errors] == [pointer]
+        assert [one.id for one in refusal.value.open_interrupts] == [paused.id]
+    assert ran == {"started": 1}
+    done = graph.invoke(Command(resume={"what": "approve", "amount": 3}), WHERE)
+    assert done["log"] == ["approve", "dict" if schema is JSON_SCHEMA else "Decision"]
+
+
+def test_problem_18_one_wrong_answer_among_several_refuses_all(saver: Any) -> None:
+    def asks(state: State) -> State:
+        answers = interrupts([Question("n?", int), Question("b?", bool)])
+        return {"log": answers}
+
+    graph = line(saver, asks=asks)
+    waiting = asked(graph.invoke({"log": []}, WHERE))
+    with pytest.raises(InvalidAnswerError):
+        graph.invoke(Command(resume={waiting["n?"]: 1, waiting["b?"]: "perhaps"}), WHERE)
+    assert {row.status for row in rows(saver).values()} == {"open"}
+    done = graph.invoke(Command(resume={waiting["n?"]: 1, waiting["b?"]: True}), WHERE)
+    assert done["log"] == [1, True]
+
+
+# --- 24 ------------------------------------------------------------------------------------------
+
+TURNS, SIZE = 400, 2_000
+
+
+def _chat(saver: Any) -> Any:
+    def replies(state: State) -> State:
+        number = len(state["log"])
+        return {"log": [{"role": "assistant", "text": f"{number:06d}" * (SIZE // 6)}]}
+
+    return line(saver, replies=replies)
+
+
+def _say(graph: Any, turns: range) -> None:
+    for number in turns:
+        text = f"{number:04d}" * (SIZE // 4)
+        graph.invoke({"log": [{"role": "user", "text": text}]}, WHERE)
+
+
+def _stored(saver: Any) -> int:
+    """Bytes stored so far."""
+    if isinstance(saver, InMemorySaver):
+        spaces = saver.storage["thread-1"].values()
+        return sum(
+            len(part) for s in spaces for row in s.values() for part in row if type(part) is bytes
+        )
+    path = saver.conn.execute("PRAGMA database_list").fetchone()[2]
+    saver.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Path(path).stat().st_size
+
+
+def test_problem_24_storage_grows_with_what_is_said_and_not_with_its_square(saver: Any) -> None:
+    graph = _chat(saver)
+    _say(graph, range(TURNS // 2))
+    half = _stored(saver)
+    _say(graph, range(TURNS // 2, TURNS))
+    whole = _stored(saver)
+    said = 2 * TURNS * SIZE
+    assert len(graph.get_state(WHERE).values["log"]) == 2 * TURNS
+    assert said < whole < 10_000_000
+    assert whole - half < 1.5 * half
