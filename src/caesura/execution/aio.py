@@ -50,6 +50,16 @@ class AsyncDriver:
 
     async def drive(self, frame: Frame) -> AsyncGenerator[Outcome | None, None]:
         """Run a graph; yields None whenever events may be waiting, and the `Outcome` last."""
+        steps = self._drive(frame)
+        try:
+            async for item in steps:
+                yield item
+        finally:
+            await steps.aclose()
+            if frame.outer is None:
+                frame.setting.token.end()
+
+    async def _drive(self, frame: Frame) -> AsyncGenerator[None | Outcome, None]:
         steps = frame.turn.run()
         work = _Work(self, frame)
         if frame.outer is None:

@@ -44,6 +44,13 @@ class SyncDriver:
 
     def drive(self, frame: Frame) -> Generator[None, None, Outcome]:
         """Run a graph; yields whenever events may be waiting."""
+        try:
+            return (yield from self._drive(frame))
+        finally:
+            if frame.outer is None:
+                frame.setting.token.end()
+
+    def _drive(self, frame: Frame) -> Generator[None, None, Outcome]:
         steps = frame.turn.run()
         work = _Work(self, frame)
         if frame.outer is None:

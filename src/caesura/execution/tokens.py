@@ -17,6 +17,10 @@ class RunToken:
         self.text = f"{_HOST}|{os.getpid()}|{uuid4().hex}"
         _alive[self.text] = self
 
+    def end(self) -> None:
+        """The run is over, however it ended: what it claimed is free."""
+        _alive.pop(self.text, None)
+
 
 _alive: WeakValueDictionary[str, RunToken] = WeakValueDictionary()
 
