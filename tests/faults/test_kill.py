@@ -24,6 +24,7 @@ from caesura.storage.sqlite import connect
 from .victim import EXPECTED_LOG, ROUNDS
 
 KILLS = 80
+MOST_ATTEMPTS = 100
 SIDE_BY_SIDE = 3
 """Tasks of the program that may run at one moment: a node and two calls of another."""
 
@@ -87,9 +88,9 @@ def effects(folder: Path) -> list[tuple[str, str]]:
 
 def survive(folder: Path, victim: Executioner, thread_id: str, moments: Iterator[float]) -> int:
     """Kill a thread's runs at these moments until one ends; returns the number of kills."""
-    kills, before = 0, Stored()
+    said, before = "", Stored()
     first = len(effects(folder))
-    while True:
+    for attempt in range(MOST_ATTEMPTS):
         begun = len(effects(folder))
         said, _ = victim.attempt(thread_id, next(moments))
         again = [name for task, name in effects(folder)[begun:] if task in before.finished]
@@ -98,10 +99,10 @@ def survive(folder: Path, victim: Executioner, thread_id: str, moments: Iterator
         assert before.finished <= now.finished, "a stored result was lost"
         assert before.answers.items() <= now.answers.items(), "an answer was lost or changed"
         assert now.open <= 1
-        before = now
+        before, kills = now, attempt
         if said == "done":
             break
-        kills += 1
+    assert said == "done", "the program never came to its end"
     result = json.loads((folder / f"{thread_id}.json").read_text())
     assert result["log"] == EXPECTED_LOG
     assert result["answers"] == [before.answers[f"ask-{round}"] for round in range(ROUNDS)]

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from caesura.checkpoint.memory import InMemorySaver
+from caesura.checkpoint.saver import EngineSaver
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import AlreadyAnsweredError, EmptyInputError
 from caesura.func import task
@@ -77,15 +78,15 @@ def shapes(draw: st.DrawFn) -> Shape:
 
 @dataclass
 class Counts:
-    """How often each task body ran."""
+    """How often each task body ran, and each node's to its end."""
 
     ran: Counter[str] = field(default_factory=Counter)
 
-
-def note(name: str, state: Any, *parts: Any) -> dict[str, Any]:
-    """What a node returns: what it saw and got."""
-    seen = f"{len(state.get('log', ()))}/{state.get('sum', 0)}"
-    return {"log": [":".join([name, seen, *map(str, parts)])], "sum": len(name) + len(parts)}
+    def note(self, name: str, state: Any, *parts: Any) -> dict[str, Any]:
+        """What a node returns: what it saw and got."""
+        self.ran[name] += 1
+        seen = f"{len(state.get('log', ()))}/{state.get('sum', 0)}"
+        return {"log": [":".join([name, seen, *map(str, parts)])], "sum": len(name) + len(parts)}
 
 
 def build(shape: Shape, counts: Counts, saver: Any, *, asynchronous: bool) -> Any:
@@ -109,7 +110,7 @@ def _add_workers(graph: Any, node: NodeShape, counts: Counts) -> None:
 
     def work(item: Any) -> Any:
         answer = interrupt(f"{worker}-{item['item']}?") if node.kind == "fan-ask" else ""
-        return note(f"{worker}-{item['item']}", {}, answer)
+        return counts.note(f"{worker}-{item['item']}", {}, answer)
 
     def fan(state: State) -> list[Send]:
         return [Send(worker, {"item": number}) for number in range(2)]
@@ -118,12 +119,12 @@ def _add_workers(graph: Any, node: NodeShape, counts: Counts) -> None:
     graph.add_conditional_edges(node.name, fan, [worker])
 
 
-def _child(name: str) -> Any:
+def _child(name: str, counts: Counts) -> Any:
     def asks(state: State) -> Any:
-        return note(f"{name}a", state, interrupt(f"{name}-child?"))
+        return counts.note(f"{name}a", state, interrupt(f"{name}-child?"))
 
     def ends(state: State) -> Any:
-        return note(f"{name}b", state)
+        return counts.note(f"{name}b", state)
 
     child = StateGraph(State)
     child.add_sequence([("asks", asks), ("ends", ends)])
@@ -145,19 +146,19 @@ def _sync_node(node: NodeShape, counts: Counts) -> Any:
 
     def body(state: State) -> Any:
         if node.kind == "ask":
-            return note(name, state, interrupt(f"{name}?"))
+            return counts.note(name, state, interrupt(f"{name}?"))
         if node.kind == "call":
-            return note(name, state, *[one.result() for one in [work(1), work(2)]])
+            return counts.note(name, state, *[one.result() for one in [work(1), work(2)]])
         if node.kind == "ask-call-ask":
             first = interrupt(f"{name}-first?")
-            return note(name, state, first, work(1).result(), interrupt(f"{name}-second?"))
+            return counts.note(name, state, first, work(1).result(), interrupt(f"{name}-second?"))
         if node.kind == "ask-two":
-            return note(name, state, *interrupts([f"{name}-one?", f"{name}-other?"]))
+            return counts.note(name, state, *interrupts([f"{name}-one?", f"{name}-other?"]))
         if node.kind == "task-ask":
-            return note(name, state, *[one.result() for one in [asks(1), asks(2)]])
-        return note(name, state)
+            return counts.note(name, state, *[one.result() for one in [asks(1), asks(2)]])
+        return counts.note(name, state)
 
-    return _child(name) if node.kind == "nested" else body
+    return _child(name, counts) if node.kind == "nested" else body
 
 
 def _async_node(node: NodeShape, counts: Counts) -> Any:
@@ -175,26 +176,27 @@ def _async_node(node: NodeShape, counts: Counts) -> Any:
 
     async def body(state: State) -> Any:
         if node.kind == "ask":
-            return note(name, state, interrupt(f"{name}?"))
+            return counts.note(name, state, interrupt(f"{name}?"))
         if node.kind == "call":
-            return note(name, state, *await asyncio.gather(work(1), work(2)))
+            return counts.note(name, state, *await asyncio.gather(work(1), work(2)))
         if node.kind == "ask-call-ask":
             first = interrupt(f"{name}-first?")
-            return note(name, state, first, await work(1), interrupt(f"{name}-second?"))
+            return counts.note(name, state, first, await work(1), interrupt(f"{name}-second?"))
         if node.kind == "ask-two":
-            return note(name, state, *interrupts([f"{name}-one?", f"{name}-other?"]))
+            return counts.note(name, state, *interrupts([f"{name}-one?", f"{name}-other?"]))
         if node.kind == "task-ask":
             calls = [asks(1), asks(2)]
-            return note(name, state, *[await call for call in calls])
-        return note(name, state)
+            return counts.note(name, state, *[await call for call in calls])
+        return counts.note(name, state)
 
-    return _child(name) if node.kind == "nested" else body
+    return _child(name, counts) if node.kind == "nested" else body
 
 
 # --- running -------------------------------------------------------------------------------------
 
 INPUT = {"log": ["in"], "sum": 1}
 CONFIG: Any = {"configurable": {"thread_id": "thread-1"}}
+MOST_CALLS = 100
 Fresh = Callable[[], Any]
 """Gives the store as a new process would open it."""
 Choose = Callable[[list[Any]], list[Any]]
@@ -246,7 +248,7 @@ def run(shape: Shape, fresh: Fresh, choose: Choose, *, in_pieces: bool = False) 
     graph = build(shape, counts, fresh(), asynchronous=False)
     stops: Any = "*" if in_pieces else None
     given: Any = INPUT
-    while True:
+    for _ in range(MOST_CALLS):
         result = graph.invoke(given, CONFIG, interrupt_before=stops)
         if in_pieces:
             graph = build(shape, counts, fresh(), asynchronous=False)
@@ -257,6 +259,7 @@ def run(shape: Shape, fresh: Fresh, choose: Choose, *, in_pieces: bool = False) 
             given = None
         else:
             return result, counts.ran
+    raise AssertionError("the program never came to its end")
 
 
 async def arun(shape: Shape, fresh: Fresh, choose: Choose, *, in_pieces: bool = False) -> Ended:
@@ -265,7 +268,7 @@ async def arun(shape: Shape, fresh: Fresh, choose: Choose, *, in_pieces: bool = 
     graph = build(shape, counts, fresh(), asynchronous=True)
     stops: Any = "*" if in_pieces else None
     given: Any = INPUT
-    while True:
+    for _ in range(MOST_CALLS):
         result = await graph.ainvoke(given, CONFIG, interrupt_before=stops)
         if in_pieces:
             graph = build(shape, counts, fresh(), asynchronous=True)
@@ -276,6 +279,7 @@ async def arun(shape: Shape, fresh: Fresh, choose: Choose, *, in_pieces: bool = 
             given = None
         else:
             return result, counts.ran
+    raise AssertionError("the program never came to its end")
 
 
 def reference(shape: Shape) -> Ended:
@@ -324,6 +328,46 @@ def test_a_stop_before_every_step_and_a_fresh_start_give_the_same_result(
         assert asyncio.run(arun(shape, fresh, together, in_pieces=True)) == expected
 
 
+class Jumbled(EngineSaver):
+    """Before another saver: lets other coroutines go first, as a seed says."""
+
+    def __init__(self, inner: Any, seed: int) -> None:
+        super().__init__(serde=inner.serde)
+        self.inner = inner
+        self.chance = random.Random(seed)
+
+    async def aexecute(self, op: Any) -> Any:
+        for _ in range(self.chance.choice((0, 0, 1, 3, 9))):
+            await asyncio.sleep(0)
+        result = await self.inner.aexecute(op)
+        for _ in range(self.chance.choice((0, 0, 1, 3, 9))):
+            await asyncio.sleep(0)
+        return result
+
+
+async def answer_at_once(shape: Shape, seed: int) -> Ended:
+    """Run to the end; each question that is open is answered by a run of its own, all at once."""
+    counts = Counts()
+    graph = build(shape, counts, Jumbled(InMemorySaver(), seed), asynchronous=True)
+    await graph.ainvoke(INPUT, CONFIG)
+    for _ in range(MOST_CALLS):
+        state = await graph.aget_state(CONFIG)
+        if not state.interrupts:
+            assert state.next == (), "nobody goes on"
+            return state.values, counts.ran
+        people = [answers_to([one], together) for one in state.interrupts]
+        await asyncio.gather(*[graph.ainvoke(answer, CONFIG) for answer in people])
+    raise AssertionError("the program never came to its end")
+
+
+@few(max_examples=150)
+@given(shapes(), st.integers(0, 10**6))
+def test_all_questions_answered_at_the_same_moment_give_the_same_result(
+    shape: Shape, seed: int
+) -> None:
+    assert asyncio.run(answer_at_once(shape, seed)) == reference(shape)
+
+
 @few(max_examples=100)
 @given(shapes(), st.integers(1, 40), st.booleans(), st.booleans())
 def test_a_store_that_dies_at_any_operation_changes_no_result(
@@ -335,7 +379,7 @@ def test_a_store_that_dies_at_any_operation_changes_no_result(
         shape, Counts(), FailingSaver(inner, n, after=after, for_good=for_good), asynchronous=False
     )
     given: Any = INPUT
-    for _ in range(60):
+    for _ in range(MOST_CALLS):
         try:
             result = graph.invoke(given, CONFIG)
         except InjectedFailureError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from caesura.errors import EmptyChannelError
 
@@ -97,3 +97,44 @@ class BaseChannel(Generic[Value, Update, Stored], ABC):
     def finish(self) -> bool:
         """Nothing else is left to run."""
         return False
+
+
+class ValueChannel(BaseChannel[Value, Update, Any], Generic[Value, Update]):
+    """Base of the kinds that hold one value, or `MISSING`."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, typ: Any, key: str = "") -> None:
+        super().__init__(typ, key)
+        self.value: Any = MISSING
+
+    __hash__ = object.__hash__
+
+    def _like(self) -> Self:
+        """A new channel made as this one was."""
+        return self.__class__(self.typ, self.key)
+
+    def from_checkpoint(self, checkpoint: Any) -> Self:
+        fresh = self._like()
+        fresh.value = checkpoint
+        return fresh
+
+    def checkpoint(self) -> Any:
+        return self.value
+
+    def get(self) -> Value:
+        if self.value is MISSING:
+            raise EmptyChannelError()
+        return self.value  # type: ignore[no-any-return]
+
+    def is_available(self) -> bool:
+        return self.value is not MISSING
+
+    def _take_last(self, values: Sequence[Update]) -> bool:
+        """Keep the last write; without one, forget the value."""
+        if values:
+            self.value = values[-1]
+            return True
+        had_value = self.value is not MISSING
+        self.value = MISSING
+        return had_value

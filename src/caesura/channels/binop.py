@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import collections.abc
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, NotRequired, Required, TypeVar, get_args, get_origin
+from typing import Any, Generic, NotRequired, Required, Self, TypeVar, get_args, get_origin
 
-from caesura.channels.base import MISSING, BaseChannel
+from caesura.channels.base import MISSING, ValueChannel
 from caesura.errors import (
-    EmptyChannelError,
     ErrorCode,
     InvalidUpdateError,
     create_error_message,
@@ -41,16 +40,16 @@ def _empty_of(typ: Any) -> Any:
         return MISSING
 
 
-class BinaryOperatorAggregate(BaseChannel[Value, Value, Value], Generic[Value]):
+class BinaryOperatorAggregate(ValueChannel[Value, Value], Generic[Value]):
     """Folds the writes of a step into its value with ``operator(value, write)``, in task order."""
 
-    __slots__ = ("operator", "value")
+    __slots__ = ("operator",)
     per_step = False
 
     def __init__(self, typ: Any, operator: Callable[[Any, Any], Any], key: str = "") -> None:
         super().__init__(typ, key)
         self.operator = operator
-        self.value: Any = _empty_of(typ)
+        self.value = _empty_of(typ)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BinaryOperatorAggregate):
@@ -60,22 +59,11 @@ class BinaryOperatorAggregate(BaseChannel[Value, Value, Value], Generic[Value]):
 
     __hash__ = object.__hash__
 
-    def from_checkpoint(self, checkpoint: Any) -> BinaryOperatorAggregate[Value]:
+    def from_checkpoint(self, checkpoint: Any) -> Self:
         fresh = self.__class__.__new__(self.__class__)
         fresh.typ, fresh.key, fresh.operator = self.typ, self.key, self.operator
         fresh.value = _empty_of(self.typ) if checkpoint is MISSING else checkpoint
         return fresh
-
-    def checkpoint(self) -> Any:
-        return self.value
-
-    def get(self) -> Value:
-        if self.value is MISSING:
-            raise EmptyChannelError()
-        return self.value  # type: ignore[no-any-return]
-
-    def is_available(self) -> bool:
-        return self.value is not MISSING
 
     def update(self, values: Sequence[Value]) -> bool:
         if not values:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from caesura.channels.base import MISSING, BaseChannel
+from caesura.channels.base import MISSING, BaseChannel, ValueChannel
 from caesura.errors import (
     EmptyChannelError,
     ErrorCode,
@@ -16,36 +16,16 @@ from caesura.errors import (
 Value = TypeVar("Value")
 
 
-class LastValue(BaseChannel[Value, Value, Value], Generic[Value]):
+class LastValue(ValueChannel[Value, Value], Generic[Value]):
     """Keeps its value until the next write; takes one write a step."""
 
-    __slots__ = ("value",)
+    __slots__ = ()
     per_step = False
-
-    def __init__(self, typ: Any, key: str = "") -> None:
-        super().__init__(typ, key)
-        self.value: Any = MISSING
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
 
     __hash__ = object.__hash__
-
-    def from_checkpoint(self, checkpoint: Any) -> LastValue[Value]:
-        fresh = self.__class__(self.typ, self.key)
-        fresh.value = checkpoint
-        return fresh
-
-    def checkpoint(self) -> Any:
-        return self.value
-
-    def get(self) -> Value:
-        if self.value is MISSING:
-            raise EmptyChannelError()
-        return self.value  # type: ignore[no-any-return]
-
-    def is_available(self) -> bool:
-        return self.value is not MISSING
 
     def update(self, values: Sequence[Value]) -> bool:
         if not values:

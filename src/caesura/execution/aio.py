@@ -59,7 +59,7 @@ class AsyncDriver:
             if frame.outer is None:
                 frame.setting.token.end()
 
-    async def _drive(self, frame: Frame) -> AsyncGenerator[None | Outcome, None]:
+    async def _drive(self, frame: Frame) -> AsyncGenerator[Outcome | None, None]:
         steps = frame.turn.run()
         work = _Work(self, frame)
         if frame.outer is None:
