@@ -54,6 +54,10 @@ class Scope(ABC):
     def write_custom(self, value: Any) -> None:
         """Send ``value`` to the ``custom`` stream."""
 
+    @abstractmethod
+    def push_message(self, message: Any, key: str | None) -> None:
+        """Send ``message`` to the ``messages`` stream; with a ``key``, the task also writes it there."""
+
 
 _scope: ContextVar[Scope | None] = ContextVar("caesura_scope", default=None)
 

@@ -11,8 +11,8 @@ Each must start only what is its own to start, and one of them must finish the s
 - An owner whose task still waits releases it, and *then* looks once more, so that no answer falls
   between the last look and the release.
 - Each run stores what its tasks did and only then looks at what the others stored. So at least one
-  sees all of it and finishes the step. If two do, one commit is refused (`StaleThreadError`), and
-  that run ends quietly: its part is stored, and the other goes on.
+  sees all of it and finishes the step. If two do, one commit is refused, and that run ends quietly:
+  its part is stored, and the other goes on.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from caesura.checkpoint.operations import InterruptRow, Load, Loaded, PutWrites
+from caesura.checkpoint.operations import History, InterruptRow, Load, Loaded, PutWrites
 from caesura.constants import CLAIM, ERROR, NO_WRITES
 from caesura.core.effects import Effect, Store
 from caesura.core.ids import task_id
@@ -29,7 +29,8 @@ from caesura.core.state import Task
 if TYPE_CHECKING:
     from caesura.core.turn import Turn
 
-Writes = dict[str, list[tuple[str, Any]]]
+_STEPS_BACK = 100
+"""How far another run may have gone on meanwhile."""
 
 
 def look_again(turn: Turn, paused: Sequence[Task]) -> Generator[Effect, Any, list[Task]]:
@@ -46,7 +47,6 @@ def look_again(turn: Turn, paused: Sequence[Task]) -> Generator[Effect, Any, lis
                 continue
             if (yield from _takes(turn, task)):
                 task.pause = None
-                task.rows = [row for row in turn.state.rows if row.task_id == task.id]
                 again.append(task)
             else:
                 waiting.append(task)
@@ -62,8 +62,21 @@ def settle_contested(turn: Turn, tasks: Sequence[Task]) -> Generator[Effect, Any
         if task.writes is not None or task.pause is not None or task.failed:
             continue
         under = _under(turn, task)
-        if under and not (yield from _own(turn, task, under)):
+        if under and not (yield from _own(turn, task, under)) and task.writes is None:
             task.pause = tuple(row for row in under if row.status == "open")
+
+
+def others_went_on(turn: Turn) -> Generator[Effect, Any, bool]:
+    """Our commit was refused: True if another run finished our very step, our answers included.
+
+    False for any other reason, such as new input: then our caller must be told.
+    """
+    if turn.request.mine is None or turn.stored_id is None:
+        return False
+    state = turn.state
+    loops = {"source": "loop"}
+    found = yield Store(History(state.thread_id, state.ns, loops, limit=_STEPS_BACK))
+    return any(step.parent_id == turn.stored_id for step in found)
 
 
 def _reload(turn: Turn) -> Generator[Effect, Any, bool]:
@@ -122,14 +135,19 @@ def _can_advance(under: Sequence[InterruptRow]) -> bool:
 
 
 def _own(turn: Turn, task: Task, under: Sequence[InterruptRow]) -> Generator[Effect, Any, bool]:
-    """Claim the task, unless its questions are all this run's; then all its answers are this run's."""
+    """Claim the task, unless its questions are all this run's; then all its answers are this run's.
+
+    False too if the owner before has finished it, which the task then knows.
+    """
     mine = turn.request.mine
     if mine is None:
         return False
-    shared = task.id not in turn.claims and not all(row.id in mine for row in under)
-    if shared and not (yield from _claim(turn, task)):
-        return False
+    if task.id not in turn.claims and not all(row.id in mine for row in under):
+        if not (yield from _claim(turn, task)) or _finished_elsewhere(turn, task):
+            return False
+        under = _under(turn, task)
     mine.update(row.id for row in under if row.status == "answered")
+    task.rows = [row for row in under if row.task_id == task.id]
     return True
 
 

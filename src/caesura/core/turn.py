@@ -27,7 +27,7 @@ from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Log, Run, Store
 from caesura.core.ids import path_text
 from caesura.core.plan import plan
 from caesura.core.program import Program
-from caesura.core.sharing import look_again, settle_contested
+from caesura.core.sharing import look_again, others_went_on, settle_contested
 from caesura.core.state import Task, ThreadState
 from caesura.errors import ErrorCode as _Code
 from caesura.errors import (
@@ -167,6 +167,10 @@ class Turn:
             while (tasks := (yield from self._next_step())) is not None:
                 if (yield from self._work(tasks)):
                     break
+        except StaleThreadError:
+            if not (yield from others_went_on(self)):
+                raise
+            self.outcome = Outcome("paused")
         finally:
             yield from self._store_closing()
             if self._hold:
@@ -209,20 +213,13 @@ class Turn:
         failure = (yield from self._run(due)) if due else None
         if failure is not None:
             raise failure
-        shared = any(t.pause is not None for t in tasks)
-        if shared:
+        if any(t.pause is not None for t in tasks):
             yield from self._store_closing()
             yield from self._join_others(tasks, idle)
         if any(t.pause is not None for t in tasks):
             yield from self._pause(tasks, [t for t in idle if t.pause is not None])
             return True
-        try:
-            yield from self._apply(tasks)
-        except StaleThreadError:
-            if not shared:
-                raise
-            self.outcome = Outcome("paused")  # Another run goes on with what both have stored.
-            return True
+        yield from self._apply(tasks)
         if self.request.after and self._breaks(self.request.after, {t.name for t in tasks}):
             yield from self._show_checkpoint(plan(self.state, self.stop))
             yield from self._break("after")

@@ -42,6 +42,8 @@ def task_body(scope: TaskScope) -> Generator[Call, Any, list[Write]]:
         # It came out of a graph inside this node, so this is the graph it is meant for.
         result = replace(signal.command, graph=None)
     writes = node.collect(result)
+    if scope.pushed:
+        writes = [*scope.pushed, *writes]
     for branch in node.branches:
         turn = scope.frame.turn
         read = FreshReader(turn.state.channels, writes, StepPosition(task.step, turn.stop))

@@ -19,7 +19,7 @@ from caesura.checkpoint.operations import InterruptRow
 from caesura.config import Scope
 from caesura.constants import NS_SEP, PREVIOUS
 from caesura.core.answers import Ledger, public
-from caesura.core.program import Action
+from caesura.core.program import Action, Write
 from caesura.core.state import Task
 from caesura.core.turn import Turn
 from caesura.errors import GraphInterrupt, SwallowedInterruptError
@@ -57,6 +57,8 @@ class Setting:
     actor: str | None = None
     server_info: Any = None
     token: RunToken = field(default_factory=RunToken)
+    seen_messages: set[str] = field(default_factory=set)
+    """Ids of the messages that the ``messages`` stream told already."""
 
 
 @dataclass(slots=True)
@@ -93,6 +95,7 @@ class TaskScope(Scope):
         "frame",
         "inner",
         "loop",
+        "pushed",
         "task",
         "where",
     )
@@ -117,6 +120,8 @@ class TaskScope(Scope):
         self.children: list[Any] = []
         self.inner: list[InterruptRow] = []
         """Open interrupts of graphs and calls inside this task."""
+        self.pushed: list[Write] = []
+        """What `push_message` wrote; it comes before what the task returns."""
         self.delivered = False
         """A pause was raised into the code of this task."""
         self.where = ""
@@ -223,6 +228,20 @@ class TaskScope(Scope):
     def write_custom(self, value: Any) -> None:
         if "custom" in self.frame.wants:
             self.frame.emit("custom", value)
+
+    def push_message(self, message: Any, key: str | None) -> None:
+        frame = self.frame
+        if "messages" in frame.wants:
+            frame.setting.seen_messages.add(message.id)
+            frame.emit("messages", (message, self.message_metadata()))
+        if key is not None:
+            with self._lock:
+                self.pushed.append((key, message))
+
+    def message_metadata(self) -> dict[str, Any]:
+        """What the ``messages`` stream says about where a message comes from."""
+        ns = self.frame.turn.request.ns
+        return {**self.config()["metadata"], **({"checkpoint_ns": ns} if ns else {})}
 
     def injected(self, action: Action) -> dict[str, Any]:
         """The keyword arguments that ``action`` wants from its surroundings."""

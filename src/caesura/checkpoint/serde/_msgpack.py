@@ -73,6 +73,9 @@ _OWN: Final = {
         "Interrupt", "Send", "Command", "PregelTask", "StateSnapshot", "StateUpdate", "Overwrite",
         "RetryPolicy", "CachePolicy", "TimeoutPolicy", "CacheKey", "GraphOutput",
     ),
+    "caesura.messages.kinds": (
+        "HumanMessage", "AIMessage", "SystemMessage", "ToolMessage", "RemoveMessage",
+    ),
     "caesura.store.base": (
         "Item", "SearchItem", "GetOp", "PutOp", "SearchOp", "ListNamespacesOp", "MatchCondition",
     ),
