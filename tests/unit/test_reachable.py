@@ -146,7 +146,7 @@ class Torn:
         (None, []),
         ("text", []),
     ],
-    ids=lambda value: str(value).split(" object at ")[0],
+    ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_a_schema_reaches(schema: Any, expected: list[type]) -> None:
     assert sorted(collect_types([schema]), key=repr) == sorted(expected, key=repr)

@@ -41,9 +41,9 @@ def new_messages(
 
 def message_ids(value: Any) -> set[str]:
     """The ids of the messages in a state that a task was given (a dict or an object)."""
-    entries = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
     if is_message(value):
-        return set()  # What is no state does not count, as in LangGraph.
+        return set()  # A bare message is no state: an echo of it is told, as in LangGraph.
+    entries = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
     return {m.id for m in _messages_in(entries, into_dict=True) if m.id is not None}
 
 
