@@ -374,6 +374,7 @@ async def answer_at_once(shape: Shape, seed: int) -> Ended:
 @few(max_examples=300)
 @given(shapes(), st.integers(0, 10**6))
 @example((NodeShape("n00", "ask-two", ()),), 6)
+@example((NodeShape("n00", "nested", ()), NodeShape("n01", "nested", ())), 35)
 def test_all_questions_answered_at_the_same_moment_give_the_same_result(
     shape: Shape, seed: int
 ) -> None:

@@ -147,7 +147,7 @@ def _own(turn: Turn, task: Task, under: Sequence[InterruptRow]) -> Generator[Eff
             return False
         under = _under(turn, task)
     mine.update(row.id for row in under if row.status == "answered")
-    task.rows = [row for row in under if row.task_id == task.id]
+    task.rows = [row for row in turn.state.rows if row.task_id == task.id]
     return True
 
 

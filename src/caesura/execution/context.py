@@ -17,7 +17,7 @@ from typing import Any
 from caesura.asking import Question
 from caesura.checkpoint.operations import InterruptRow
 from caesura.config import Scope
-from caesura.constants import NS_SEP, PREVIOUS
+from caesura.constants import NS_SEP, PREVIOUS, RETURN
 from caesura.core.answers import Ledger, public
 from caesura.core.program import Action, Write
 from caesura.core.state import Task
@@ -25,6 +25,7 @@ from caesura.core.turn import Turn
 from caesura.errors import GraphInterrupt, SwallowedInterruptError
 from caesura.execution.clock import clock
 from caesura.execution.tokens import RunToken
+from caesura.messages import message_ids, new_messages
 from caesura.runtime import ExecutionInfo, RunControl, Runtime
 from caesura.warnings import InterruptDigestWarning
 
@@ -310,8 +311,24 @@ class TaskScope(Scope):
             task.pause, task.writes = rows, None
         elif error is not None:
             task.error, task.writes = error, None
+        elif (
+            "messages" in self.frame.wants
+            and task.name not in self.frame.turn.request.program.hidden
+        ):
+            self._tell_messages()
         if task.error is not None:
             _add_note(task.error, f"During task with name '{task.name}' and id '{task.id}'")
+
+    def _tell_messages(self) -> None:
+        """Tell the messages that the task wrote, or that a call returned; it gives them ids."""
+        task, frame = self.task, self.frame
+        seen = frame.setting.seen_messages
+        given = task.input if task.args is None else [*task.args[0], *task.args[1].values()]
+        seen |= message_ids(given)
+        written = task.writes or [(RETURN, task.result)]
+        metadata = {"ls_integration": "langgraph", **self.message_metadata()}
+        for message in new_messages(written, seen):
+            frame.emit("messages", (message, dict(metadata)))
 
     def _by_hand(self, error: GraphInterrupt) -> tuple[InterruptRow, ...]:
         """A pause that user code raised itself, without asking: its values become questions."""
