@@ -56,13 +56,15 @@ def look_again(turn: Turn, paused: Sequence[Task]) -> Generator[Effect, Any, lis
 
 def settle_contested(turn: Turn, tasks: Sequence[Task]) -> Generator[Effect, Any, None]:
     """Before a step: claim the tasks that others answer too, or leave them to their owner."""
-    if turn.request.mine is None or not turn.state.rows:
+    if turn.request.mine is None or not turn.request.stored:
         return
     for task in tasks:
         if task.writes is not None or task.pause is not None or task.failed:
             continue
         under = _under(turn, task)
-        if under and not (yield from _own(turn, task, under)) and task.writes is None:
+        if not under and _held_elsewhere(turn, task):
+            task.pause = ()
+        elif under and not (yield from _own(turn, task, under)) and task.writes is None:
             task.pause = tuple(row for row in under if row.status == "open")
 
 
@@ -142,13 +144,25 @@ def _own(turn: Turn, task: Task, under: Sequence[InterruptRow]) -> Generator[Eff
     mine = turn.request.mine
     if mine is None:
         return False
-    if task.id not in turn.claims and not all(row.id in mine for row in under):
+    if task.id not in turn.claims and _needs_claim(turn, under):
         if not (yield from _claim(turn, task)) or _finished_elsewhere(turn, task):
             return False
         under = _under(turn, task)
     mine.update(row.id for row in under if row.status == "answered")
     task.rows = [row for row in turn.state.rows if row.task_id == task.id]
     return True
+
+
+def _needs_claim(turn: Turn, under: Sequence[InterruptRow]) -> bool:
+    """Others answer questions of the task too; or they are asked in a nested graph, where they are
+    out of sight once used, so that the claim is what shows that the task is being worked on."""
+    mine = turn.request.mine or set()
+    return any(row.id not in mine or row.ns != turn.state.ns for row in under)
+
+
+def _held_elsewhere(turn: Turn, task: Task) -> bool:
+    _, holder = _holder(turn, task)
+    return holder not in (None, turn.request.token) and turn.request.alive(str(holder))
 
 
 def _claim_id(turn: Turn, task: Task, turn_no: int, what: str) -> str:
