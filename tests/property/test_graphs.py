@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import operator
+import os
 import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
@@ -31,13 +31,19 @@ from caesura.storage.sqlite import connect
 from caesura.testing.faults import FailingSaver, InjectedFailureError
 from caesura.types import Command, Send, interrupt, interrupts
 
-few = partial(
-    settings,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+SOAK = bool(os.environ.get("CAESURA_SOAK"))
+"""`make soak`: many more examples, and other ones every time."""
+
+
+def few(max_examples: int) -> settings:
+    """As many examples as an ordinary test run has time for."""
+    return settings(
+        max_examples=max_examples * (30 if SOAK else 1),
+        derandomize=not SOAK,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 class State(TypedDict, total=False):
