@@ -171,9 +171,6 @@ class Command(Generic[N]):
         )
         return f"Command({', '.join(shown)})"
 
-    def _update_as_tuples(self) -> Sequence[tuple[str, Any]]:
-        return update_as_tuples(self.update)
-
 
 def update_as_tuples(update: Any) -> Sequence[tuple[str, Any]]:
     """A ``Command.update`` as (key, value) pairs; a bare value goes to ``__root__``."""

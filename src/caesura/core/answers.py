@@ -109,15 +109,18 @@ def _check_shapes(
             raise InvalidAnswerError(errors, row.id, shown)
 
 
-def rows_under(rows: Iterable[InterruptRow], task: str) -> list[InterruptRow]:
-    """The interrupts asked by a task or by anything running inside it, still to be answered or used."""
+def asked_under(rows: Iterable[InterruptRow], task: str) -> list[InterruptRow]:
+    """The interrupts asked by a task or by anything running inside it that count, used or not."""
     return [
         row
         for row in rows
-        if (row.task_id == task or task in row.ancestors)
-        and not row.done
-        and row.status in ("open", "answered")
+        if (row.task_id == task or task in row.ancestors) and row.status in ("open", "answered")
     ]
+
+
+def rows_under(rows: Iterable[InterruptRow], task: str) -> list[InterruptRow]:
+    """Those of `asked_under` that are still to be answered or used."""
+    return [row for row in asked_under(rows, task) if not row.done]
 
 
 def may_advance(rows: Sequence[InterruptRow], mine: set[str] | None = None) -> bool:

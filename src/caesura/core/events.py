@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from caesura.constants import CALLER, CONF, ERROR, INTERRUPT, RETURN
-from caesura.core.program import Program, Write
+from caesura.core.program import Write
 from caesura.core.state import Task, ThreadState
 from caesura.types import Interrupt, interrupt_as_dict
 
@@ -124,9 +124,3 @@ def pause_values(state: ThreadState, keys: Any, interrupts: Sequence[Interrupt])
     shown = dict(values) if isinstance(values, dict) else {}
     shown[INTERRUPT] = tuple(interrupts)
     return shown
-
-
-def stream_keys(program: Program) -> frozenset[str]:
-    """The channels whose change makes a ``values`` event."""
-    keys = program.stream_channels
-    return frozenset((keys,)) if isinstance(keys, str) else frozenset(keys)

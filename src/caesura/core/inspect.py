@@ -12,7 +12,7 @@ from collections.abc import Generator
 from typing import Any
 
 from caesura.checkpoint.operations import InterruptRow, Load, Loaded
-from caesura.constants import CALLER, CONF, ERROR, NO_WRITES, RETURN
+from caesura.constants import CALLER, CONF, ERROR, RETURN
 from caesura.core import events
 from caesura.core.answers import public
 from caesura.core.apply import apply_writes, task_order
@@ -58,7 +58,9 @@ def snapshot_of(
     state = ThreadState.from_loaded(program, loaded, stored=False)
     apply_command_writes(state)
     tasks = plan(state, state.step + FAR)
-    finished = [t for t in tasks if _take_writes(state, t)]
+    for task in tasks:
+        task.writes = state.finished_writes(task.id)
+    finished = [t for t in tasks if t.writes is not None]
     values = _folded(program, loaded, state, finished) if live else None
     shown = []
     for task in tasks:
@@ -88,15 +90,6 @@ def _config(loaded: Loaded, checkpoint_id: str) -> dict[str, Any]:
     if parents:
         config[CONF]["checkpoint_map"] = {**parents, loaded.ns: checkpoint_id}
     return config
-
-
-def _take_writes(state: ThreadState, task: Task) -> bool:
-    """Give ``task`` its stored writes; False if it has not finished."""
-    writes = state.writes.get(task.id)
-    if not writes or any(channel == ERROR for channel, _ in writes):
-        return False
-    task.writes = [w for w in writes if w[0] != NO_WRITES]
-    return True
 
 
 def _folded(
@@ -168,8 +161,8 @@ def _stored_error(state: ThreadState, task: Task) -> Any:
 
 
 def _result(state: ThreadState, task: Task) -> Any:
-    writes = state.writes.get(task.id)
-    if not writes or any(channel == ERROR for channel, _ in writes):
+    writes = state.finished_writes(task.id)
+    if writes is None:
         return None
     for channel, value in writes:
         if channel == RETURN:

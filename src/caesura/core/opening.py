@@ -119,8 +119,7 @@ def _begin(turn: Turn) -> Steps:
                 f"A resume was handed in for thread {request.thread_id!r}, which does not exist."
             )
         extra = _goto_writes(turn, given)
-        pairs = update_as_tuples(given.update)
-        given = dict(pairs) if request.program.input_channels == START or pairs else {}
+        given = dict(update_as_tuples(given.update))
     if given is None:
         raise EmptyInputError(NO_INPUT_TEXT)
     yield from _take_input(turn, given, extra)

@@ -21,7 +21,8 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from caesura.checkpoint.operations import History, InterruptRow, Load, Loaded, PutWrites
-from caesura.constants import CLAIM, ERROR, NO_WRITES
+from caesura.constants import CLAIM
+from caesura.core.answers import asked_under
 from caesura.core.effects import Effect, Store
 from caesura.core.ids import task_id
 from caesura.core.state import Task
@@ -86,28 +87,20 @@ def _reload(turn: Turn) -> Generator[Effect, Any, bool]:
     loaded: Loaded | None = yield Store(Load(state.thread_id, state.ns, state.checkpoint_id))
     if loaded is None:
         return False
-    state.rows, state.writes = list(loaded.rows), {}
-    for id, channel, value in loaded.writes:
-        state.writes.setdefault(id, []).append((channel, value))
+    state.take_pending(loaded)
     return True
 
 
 def _under(turn: Turn, task: Task) -> list[InterruptRow]:
     """Every question of the task and of what runs in it that counts, used or not."""
-    return [
-        row
-        for row in turn.state.rows
-        if (row.task_id == task.id or task.id in row.ancestors)
-        and row.status in ("open", "answered")
-    ]
+    return asked_under(turn.state.rows, task.id)
 
 
 def _finished_elsewhere(turn: Turn, task: Task) -> bool:
-    writes = turn.state.writes.get(task.id)
-    if not writes or any(channel == ERROR for channel, _ in writes):
+    writes = turn.state.finished_writes(task.id)
+    if writes is None:
         return False
-    task.writes = [w for w in writes if w[0] != NO_WRITES]
-    task.pause, task.cached = None, True
+    task.writes, task.pause, task.cached = writes, None, True
     return True
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from caesura.channels.base import MISSING, BaseChannel
 from caesura.checkpoint.operations import FullState, InterruptRow, Loaded
+from caesura.constants import ERROR, NO_WRITES
 from caesura.core.patch import GONE, Patch, diff, shadow
 from caesura.core.program import Node, Program, Write
 
@@ -178,10 +179,25 @@ class ThreadState:
         state.checkpoint_id, state.parent_id = loaded.checkpoint_id, loaded.parent_id
         state.head_id, state.ts = loaded.head_id, loaded.ts
         state.metadata, state.chain = loaded.metadata, loaded.chain
-        state.rows = list(loaded.rows)
-        for task, channel_name, item in loaded.writes:
-            state.writes.setdefault(task, []).append((channel_name, item))
+        state.take_pending(loaded)
         return state
+
+    def take_pending(self, loaded: Loaded) -> None:
+        """Take what hangs on a checkpoint: interrupts, and the writes of its tasks."""
+        self.rows, self.writes = list(loaded.rows), {}
+        for task, channel, value in loaded.writes:
+            self.writes.setdefault(task, []).append((channel, value))
+
+    def has_failed(self, task_id: str) -> bool:
+        """True if an attempt of the task failed and none has finished."""
+        return any(channel == ERROR for channel, _ in self.writes.get(task_id, ()))
+
+    def finished_writes(self, task_id: str) -> list[Write] | None:
+        """What a task wrote, if it has finished; None if it is still to run."""
+        writes = self.writes.get(task_id)
+        if not writes or self.has_failed(task_id):
+            return None
+        return [write for write in writes if write[0] != NO_WRITES]
 
     def bump(self) -> Any:
         """A version above every version of the thread."""

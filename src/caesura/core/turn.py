@@ -255,17 +255,15 @@ class Turn:
     def adopt(self, task: Task) -> None:
         """Give a planned task what is stored of it: its writes, its interrupts, or its pause."""
         state = self.state
-        writes = state.writes.get(task.id)
-        failed = writes is not None and any(channel == ERROR for channel, _ in writes)
-        if writes and not failed:
-            task.writes = [w for w in writes if w[0] != NO_WRITES]
+        task.writes = state.finished_writes(task.id)
+        if task.writes is not None:
             task.cached = True
             return
-        task.failed = failed
+        task.failed = state.has_failed(task.id)
         if state.rows:
             task.rows = [row for row in state.rows if row.task_id == task.id]
             under = rows_under(state.rows, task.id)
-            if not failed and not may_advance(under, state.mine):
+            if not task.failed and not may_advance(under, state.mine):
                 task.pause = tuple(row for row in under if row.status == "open")
         if self.loose and task.pause is None:
             task.loose = self.loose

@@ -12,7 +12,6 @@ import contextvars
 import inspect
 import logging
 import random
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any
@@ -25,6 +24,7 @@ from caesura.core.turn import Outcome
 from caesura.errors import NodeCancelledError
 from caesura.execution.body import retry_of, retry_wait, task_body
 from caesura.execution.call import Planned, in_loop, log_unawaited
+from caesura.execution.clock import clock
 from caesura.execution.context import Frame, TaskScope
 from caesura.execution.effects import aexecute
 from caesura.execution.sync import RunClosed, TaskFuture
@@ -139,7 +139,7 @@ class AsyncDriver:
     async def attempt(self, scope: TaskScope, work: Callable[[], Awaitable[None]]) -> None:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
         task = scope.task
-        scope.first_attempt = time.time()
+        scope.first_attempt = clock().epoch()
         token = _scope.set(scope)
         try:
             while True:

@@ -8,9 +8,8 @@ the run do it. The future it returns is a ``concurrent.futures.Future`` in sync 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -192,7 +191,3 @@ def in_loop(scope: TaskScope) -> bool:
         return asyncio.get_running_loop() is scope.loop
     except RuntimeError:
         return False
-
-
-Future = concurrent.futures.Future[Any]
-Finish = Callable[[], None]

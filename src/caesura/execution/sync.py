@@ -23,6 +23,7 @@ from caesura.core.state import Task
 from caesura.core.turn import Outcome
 from caesura.execution.body import retry_of, retry_wait, task_body
 from caesura.execution.call import Planned, log_unawaited, no_sync_form
+from caesura.execution.clock import clock
 from caesura.execution.context import Frame, TaskScope
 from caesura.execution.threads import spawn
 
@@ -116,7 +117,7 @@ class SyncDriver:
     def attempt(self, scope: TaskScope, work: Callable[[], None]) -> None:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
         task = scope.task
-        scope.first_attempt = time.time()
+        scope.first_attempt = clock().epoch()
         token = _scope.set(scope)
         try:
             while True:
