@@ -6,13 +6,12 @@ One test or more for each problem; the name says what holds. Every test runs on 
 from __future__ import annotations
 
 import asyncio
-import operator
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Any, Literal
 
 import pytest
 
@@ -20,7 +19,6 @@ from caesura.asking import Question
 from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.operations import Accept, FindInterrupts, InterruptRow
 from caesura.checkpoint.saver import EngineSaver
-from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import (
     AlreadyAnsweredError,
     AmbiguousResumeError,
@@ -33,42 +31,12 @@ from caesura.errors import (
     UnknownThreadError,
 )
 from caesura.func import entrypoint, task
-from caesura.graph import START, StateGraph
-from caesura.storage.sqlite import connect
 from caesura.types import Command, interrupt, interrupts
+
+from .shapes import State, line, side_by_side
 
 WHERE: Any = {"configurable": {"thread_id": "thread-1"}}
 NO_ID = "0" * 32
-
-
-class State(TypedDict, total=False):
-    log: Annotated[list[Any], operator.add]
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    if request.param == "memory":
-        yield InMemorySaver()
-        return
-    with closing(SqliteSaver(connect(str(tmp_path / "db")))) as saver:
-        yield saver
-
-
-def line(saver: Any, **nodes: Any) -> Any:
-    """A graph of these nodes, one after the other."""
-    graph = StateGraph(State)
-    graph.add_sequence(list(nodes.items()))
-    graph.add_edge(START, next(iter(nodes)))
-    return graph.compile(checkpointer=saver)
-
-
-def side_by_side(saver: Any, **nodes: Any) -> Any:
-    """A graph of these nodes, all at once."""
-    graph = StateGraph(State)
-    for name, node in nodes.items():
-        graph.add_node(name, node)
-        graph.add_edge(START, name)
-    return graph.compile(checkpointer=saver)
 
 
 def asking(question: Any, ran: Counter[str] | None = None) -> Callable[[State], State]:

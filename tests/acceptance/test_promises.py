@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import operator
 import pickle
 import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypedDict
+from typing import Any, ClassVar
 
 import pytest
 
@@ -38,39 +37,9 @@ from caesura.testing.faults import FailingSaver
 from caesura.types import Command, RetryPolicy, Send, interrupt
 
 from .dies_when_paused import program as paused_program
+from .shapes import State, line, side_by_side
 
 WHERE: Any = {"configurable": {"thread_id": "thread-1"}}
-
-
-class State(TypedDict, total=False):
-    log: Annotated[list[Any], operator.add]
-    ballast: str
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    if request.param == "memory":
-        yield InMemorySaver()
-        return
-    with closing(SqliteSaver(connect(str(tmp_path / "db")))) as saver:
-        yield saver
-
-
-def line(saver: Any, **nodes: Any) -> Any:
-    """A graph of these nodes, one after the other."""
-    graph = StateGraph(State)
-    graph.add_sequence(list(nodes.items()))
-    graph.add_edge(START, next(iter(nodes)))
-    return graph.compile(checkpointer=saver)
-
-
-def side_by_side(saver: Any, **nodes: Any) -> Any:
-    """A graph of these nodes, all at once."""
-    graph = StateGraph(State)
-    for name, node in nodes.items():
-        graph.add_node(name, node)
-        graph.add_edge(START, name)
-    return graph.compile(checkpointer=saver)
 
 
 def asking(question: Any) -> Callable[[State], State]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextvars
 import operator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
 
 from caesura.asking import Question
-from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.operations import FindInterrupts
-from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import (
     AlreadyAnsweredError,
     AmbiguousResumeError,
@@ -36,16 +33,6 @@ class State(TypedDict):
 
 
 CFG: Any = {"configurable": {"thread_id": "1"}}
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Each of our savers."""
-    if request.param == "memory":
-        yield InMemorySaver()
-        return
-    with SqliteSaver.from_conn_string(str(tmp_path / "t.sqlite")) as found:
-        yield found
 
 
 def one(node: Any, saver: Any) -> Any:

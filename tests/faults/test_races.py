@@ -9,16 +9,15 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import pytest
 
-from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.operations import FindInterrupts, Load
 from caesura.checkpoint.saver import EngineSaver
 from caesura.checkpoint.sqlite import SqliteSaver
@@ -31,15 +30,6 @@ from .racer import config, program, race
 
 THREADS, PROCESSES, QUESTIONS = 8, 4, 100
 STEPS = 3
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    if request.param == "memory":
-        yield InMemorySaver()
-        return
-    with closing(SqliteSaver(connect(str(tmp_path / "db")))) as saver:
-        yield saver
 
 
 def test_of_all_threads_and_processes_that_answer_one_question_exactly_one_is_accepted(
