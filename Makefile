@@ -5,15 +5,17 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := requirements-dev.lock
 DEMO := .demo
+PORT ?= 2024
 TESTS ?= tests
 # Parallel test processes; `make test JOBS=0` runs them one after another in this one.
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format bench soak clean lock
+.PHONY: help demo demo-terminal test lint types format bench soak clean lock
 
 help:
-	@echo "make demo     approve payments at this terminal (kill it and run it again)"
+	@echo "make demo     serve the examples: start, pause and answer in the browser or by cURL"
+	@echo "make demo-terminal  approve payments at this terminal (kill it and run it again)"
 	@echo "make test     formatter, linter, types, rooms, and all tests"
 	@echo "make lint     ruff, the rooms' import contract, the purity of the core"
 	@echo "make types    mypy --strict on src"
@@ -37,8 +39,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 # --- what people run -------------------------------------------------------------------------
 
-# Exit code 3 says that the program waits for a person: no failure.
 demo: $(VENV)/.installed
+	@mkdir -p $(DEMO)
+	@cd $(DEMO) && $(abspath $(BIN))/caesura dev --config ../examples/caesura.json \
+		--database server.sqlite --port $(PORT)
+
+# Exit code 3 says that the program waits for a person: no failure.
+demo-terminal: $(VENV)/.installed
 	@mkdir -p $(DEMO)
 	@[ -e $(DEMO)/payments.sqlite ] || rm -f $(DEMO)/audit.csv
 	@code=0; $(BIN)/caesura run examples/payments.py --db $(DEMO)/payments.sqlite \
@@ -71,9 +78,10 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.server
 
 soak: $(VENV)/.installed-dev
-	CAESURA_SOAK=1 $(BIN)/python -m pytest tests/faults tests/property
+	CAESURA_SOAK=1 $(BIN)/python -m pytest tests/faults tests/property tests/acceptance/test_server_openapi.py
 
 lock: | $(BIN)/python
 	@tools/lock $(BIN)/python $(LOCK)

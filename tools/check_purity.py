@@ -52,6 +52,8 @@ CAESURA_MODULES = (
     "caesura.core",
     "caesura.digests",
     "caesura.errors",
+    "caesura.interrupts.binding",
+    "caesura.interrupts.lifecycle",
     "caesura.managed",
     "caesura.runtime",
     "caesura.schemas",

@@ -19,7 +19,8 @@ class Question:
     type of the answer (class, TypedDict, Literal, Enum, Union, or a JSON Schema dict). ``key``: the
     question's identity within its task; without it, its position and payload. ``title``: one line for
     lists. ``volatile``: JSON pointers of payload fields that may differ when the program runs again;
-    ``digest_of``: what of the payload counts, computed.
+    ``digest_of``: what of the payload counts, computed. ``id``: the interrupt's id, where it has one
+    already because it was asked elsewhere; otherwise it is derived.
     """
 
     value: Any
@@ -28,6 +29,7 @@ class Question:
     title: str | None = None
     volatile: Sequence[str] = ()
     digest_of: Callable[[Any], Any] | None = None
+    id: str | None = None
 
 
 @overload

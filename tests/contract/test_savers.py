@@ -29,6 +29,7 @@ from caesura.checkpoint.operations import (
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.checkpoint.sqlite.aio import AsyncSqliteSaver
 from caesura.errors import AlreadyAnsweredError, StaleThreadError, StorageError
+from caesura.storage import parts
 from caesura.storage.operations import PERFORM
 from caesura.storage.sqlite import connect
 from caesura.testing.savers import (
@@ -256,7 +257,7 @@ def test_an_operation_that_fails_at_any_statement_leaves_nothing_half_stored(
                 return done.value
             raise OSError("power cut")
 
-        monkeypatch.setitem(PERFORM, kind, failing)
+        monkeypatch.setitem(parts._known, kind, parts.Performer(parts.CHECKPOINTS, failing))
         try:
             saver.execute(op)
         except OSError:

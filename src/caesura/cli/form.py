@@ -2,153 +2,39 @@
 
 `fill` is a generator: it yields one `Field` at a time and is sent the text that was typed. A text
 that does not fit yields the same field again, with the reason in ``problem``. In the end it returns
-the whole answer. Whoever drives it prompts at a terminal, reads a list in a test, or renders a
-page; no rule about schemas is anywhere else.
+the whole answer. Whoever drives it prompts at a terminal, or reads a list in a test. What it shares
+with forms that show all fields at once is in `caesura.schemas.fields`.
 
 `parse` is the short way: one text for a whole answer, as in ``--answer ID=VALUE``.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from dataclasses import replace
+from typing import Any
 
 from caesura.schemas import check_json
+from caesura.schemas.fields import (
+    KINDS,
+    NOTHING,
+    Field,
+    Refused,
+    Schema,
+    choice_of,
+    errors_within,
+    example,
+    option_name,
+    read_anything,
+    read_json,
+    resolved,
+    value_of,
+)
 
-Kind = Literal["choice", "boolean", "integer", "number", "text", "json", "anything"]
-Schema = Mapping[str, Any]
-Form = Generator["Field", str, Any]
+__all__ = ["NOTHING", "Field", "Refused", "example", "fill", "parse", "reasons", "value_of"]
 
-TRUE: Final = frozenset({"y", "yes", "true", "1", "on"})
-FALSE: Final = frozenset({"n", "no", "false", "0", "off"})
-NOTHING: Final = object()
-"""The value of a part that was left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One thing to ask for: ``label`` names it, ``pointer`` is its place in the answer."""
-
-    label: str
-    kind: Kind
-    pointer: str = ""
-    choices: tuple[Any, ...] = ()
-    """For a choice: the values, in the order of their numbers from 1."""
-    labels: tuple[str, ...] = ()
-    """What to show for each choice."""
-    default: Any = NOTHING
-    """The value of an empty text; `NOTHING` with ``required`` False: the part is left out."""
-    required: bool = True
-    help: str = ""
-    problem: str | None = None
-    """Why the last text was refused."""
-
-
-class Refused(Exception):
-    """A text that does not fit its field; the message says why."""
-
-
-# --- one field -------------------------------------------------------------------------------
-
-
-def value_of(field: Field, text: str) -> Any:
-    """The value that ``text`` means for ``field``. Raises `Refused` with the reason."""
-    text = text.strip() if field.kind != "text" else text
-    if not text:
-        return _empty(field)
-    return _READERS[field.kind](field, text)
-
-
-def _empty(field: Field) -> Any:
-    if field.default is not NOTHING:
-        return field.default
-    if not field.required:
-        return NOTHING
-    if field.kind == "text":
-        return ""
-    raise Refused("an answer is needed here")
-
-
-def _read_choice(field: Field, text: str) -> Any:
-    for value, label in zip(field.choices, field.labels, strict=True):
-        if text in (label, _shown(value)):
-            return value
-    if text.isdecimal() and 1 <= int(text) <= len(field.choices):
-        return field.choices[int(text) - 1]
-    matches = [
-        value
-        for value, label in zip(field.choices, field.labels, strict=True)
-        if label.lower().startswith(text.lower())
-    ]
-    if len(matches) == 1:
-        return matches[0]
-    raise Refused(f"{text!r} is none of: {', '.join(field.labels)}")
-
-
-def _read_boolean(field: Field, text: str) -> bool:
-    word = text.lower()
-    if word in TRUE:
-        return True
-    if word in FALSE:
-        return False
-    raise Refused(f"{text!r} is neither yes nor no")
-
-
-def _read_integer(field: Field, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise Refused(f"{text!r} is no whole number") from None
-
-
-def _read_number(field: Field, text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise Refused(f"{text!r} is no number") from None
-    if number != number or number in (float("inf"), float("-inf")):
-        raise Refused(f"{text!r} is no number")
-    return int(number) if number.is_integer() and "." not in text else number
-
-
-def _read_json(field: Field, text: str) -> Any:
-    try:
-        return _json(text)
-    except ValueError as error:
-        raise Refused(f"this is no JSON: {error}") from None
-
-
-def _read_anything(field: Field, text: str) -> Any:
-    try:
-        return _json(text)
-    except ValueError:
-        return text
-
-
-def _json(text: str) -> Any:
-    return json.loads(text, parse_constant=_no_constant)
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON value")
-
-
-_READERS: Final[dict[Kind, Callable[[Field, str], Any]]] = {
-    "choice": _read_choice,
-    "boolean": _read_boolean,
-    "integer": _read_integer,
-    "number": _read_number,
-    "text": lambda field, text: text,
-    "json": _read_json,
-    "anything": _read_anything,
-}
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+Form = Generator[Field, str, Any]
 
 
 # --- a whole answer --------------------------------------------------------------------------
@@ -170,9 +56,7 @@ def fill(schema: Schema | bool | None, label: str = "Answer") -> Form:
         if not errors:
             return answer
         problem = reasons(errors)
-        if (
-            not asked
-        ):  # nothing is left open, and yet it does not fit: the schema contradicts itself
+        if not asked:  # nothing is left open, yet it does not fit: the schema contradicts itself
             field = Field(label, "json", problem=problem)
             return (yield from _scalar(schema, field, schema))
 
@@ -201,7 +85,7 @@ def _first_problem(form: Form, problem: str | None) -> Generator[Field, str, tup
 
 def _part(schema: Schema, field: Field, root: Schema) -> Form:
     """The form of one part. ``field`` carries its label, place, and whether it may be left out."""
-    schema = _resolved(schema, root)
+    schema = resolved(schema, root)
     field = replace(
         field,
         help=field.help or str(schema.get("description", "")),
@@ -210,7 +94,7 @@ def _part(schema: Schema, field: Field, root: Schema) -> Form:
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:
-        return (yield from _scalar(schema, _choice(field, schema["enum"]), root))
+        return (yield from _scalar(schema, choice_of(field, schema["enum"]), root))
     options = schema.get("anyOf") or schema.get("oneOf")
     if options:
         return (yield from _alternatives(options, field, root))
@@ -222,44 +106,7 @@ def _part(schema: Schema, field: Field, root: Schema) -> Form:
         return (yield from _object(schema, field, root))
     if kind == "array" and isinstance(schema.get("items"), Mapping):
         return (yield from _array(schema, field, root))
-    return (yield from _scalar(schema, replace(field, kind=_KINDS.get(str(kind), "json")), root))
-
-
-_KINDS: Final[dict[str, Kind]] = {
-    "boolean": "boolean",
-    "integer": "integer",
-    "number": "number",
-    "string": "text",
-    "None": "anything",
-}
-
-
-def _resolved(schema: Schema, root: Schema) -> Schema:
-    """``schema`` with references to the root's definitions followed, siblings kept."""
-    seen: set[str] = set()
-    while True:
-        reference = schema.get("$ref")
-        if reference is None and len(schema.get("allOf", ())) == 1:
-            inner, key = schema["allOf"][0], "allOf"
-        elif isinstance(reference, str) and reference not in seen:
-            seen.add(reference)
-            inner, key = _target(reference, root), "$ref"
-        else:
-            return schema
-        schema = {**inner, **{name: value for name, value in schema.items() if name != key}}
-
-
-def _target(reference: str, root: Schema) -> Schema:
-    place: Any = root
-    for step in reference.removeprefix("#").split("/")[1:]:
-        place = place.get(step.replace("~1", "/").replace("~0", "~"), {})
-    return place if isinstance(place, Mapping) else {}
-
-
-def _choice(field: Field, values: Sequence[Any]) -> Field:
-    return replace(
-        field, kind="choice", choices=tuple(values), labels=tuple(_shown(value) for value in values)
-    )
+    return (yield from _scalar(schema, replace(field, kind=KINDS.get(str(kind), "json")), root))
 
 
 def _scalar(schema: Schema, field: Field, root: Schema) -> Form:
@@ -273,45 +120,31 @@ def _scalar(schema: Schema, field: Field, root: Schema) -> Form:
             continue
         if value is NOTHING or (value is field.default and not text.strip()):
             return value  # left out, or null: that it may be is not said by this part
-        errors = _errors(schema, value, root) if schema else []
+        errors = errors_within(schema, value, root) if schema else []
         if not errors:
             return value
         field = replace(field, problem="; ".join(error["message"] for error in errors))
 
 
-def _errors(schema: Schema, value: Any, root: Schema) -> list[dict[str, str]]:
-    definitions = {key: root[key] for key in ("$defs", "definitions") if key in root}
-    return check_json({**definitions, **schema}, value)
-
-
 def _alternatives(options: Sequence[Any], field: Field, root: Schema) -> Form:
     """One of several schemas: may be empty if one is null; a menu if more than one is left."""
-    resolved = [_resolved(option, root) for option in options if isinstance(option, Mapping)]
-    real = [option for option in resolved if option.get("type") != "null"]
-    if len(real) < len(resolved) and field.default is NOTHING:
+    every = [resolved(option, root) for option in options if isinstance(option, Mapping)]
+    real = [option for option in every if option.get("type") != "null"]
+    if len(real) < len(every) and field.default is NOTHING:
         field = replace(field, default=None, required=False)
     if not real:
         return None
     if len(real) == 1:
         return (yield from _part(real[0], field, root))
     if all("const" in option for option in real):
-        menu = _choice(field, [option["const"] for option in real])
+        menu = choice_of(field, [option["const"] for option in real])
         return (yield from _scalar({}, menu, root))
-    named = {_option_name(option, root, place): option for place, option in enumerate(real, 1)}
-    chosen = yield from _scalar({}, _choice(field, list(named)), root)
+    named = {option_name(option, root, place): option for place, option in enumerate(real, 1)}
+    chosen = yield from _scalar({}, choice_of(field, list(named)), root)
     if chosen is NOTHING or chosen is field.default:
         return chosen
     inner = replace(field, default=NOTHING, required=True, help="")
     return (yield from _part(named[chosen], inner, root))
-
-
-def _option_name(option: Schema, root: Schema, place: int) -> str:
-    """What tells this alternative from the others: its fixed value, its title, or its type."""
-    for part in option.get("properties", {}).values():
-        fixed = _resolved(part, root) if isinstance(part, Mapping) else {}
-        if "const" in fixed:
-            return _shown(fixed["const"])
-    return str(option.get("title") or f"{option.get('type', 'other')} ({place})")
 
 
 def _object(schema: Schema, field: Field, root: Schema) -> Form:
@@ -348,7 +181,7 @@ def _array(schema: Schema, field: Field, root: Schema) -> Form:
     """Items one by one: plain ones end with an empty text, nested ones with a no."""
     if not field.required and not (yield from _wanted(field)):
         return field.default
-    items = _resolved(schema["items"], root)
+    items = resolved(schema["items"], root)
     least, most = schema.get("minItems", 0), schema.get("maxItems")
     nested = items.get("type") in ("object", "array") or "anyOf" in items or "oneOf" in items
     answer: list[Any] = []
@@ -390,7 +223,7 @@ def parse(schema: Schema | bool | None, text: str) -> tuple[Any, list[dict[str, 
     read in a form of one field (a choice's number, yes or no).
     """
     if not isinstance(schema, Mapping):
-        return _read_anything(Field("", "anything"), text), []
+        return read_anything(text), []
     tried: list[tuple[Any, list[dict[str, str]]]] = []
     for candidate in _candidates(schema, text):
         errors = check_json(dict(schema), candidate)
@@ -403,7 +236,7 @@ def parse(schema: Schema | bool | None, text: str) -> tuple[Any, list[dict[str, 
 def _candidates(schema: Schema, text: str) -> list[Any]:
     found: list[Any] = []
     with suppress(ValueError):
-        found.append(_json(text))
+        found.append(read_json(text))
     found.append(text)
     form = _part(schema, Field("", "json"), schema)
     try:
@@ -413,42 +246,3 @@ def _candidates(schema: Schema, text: str) -> list[Any]:
         if done.value is not NOTHING:
             found.append(done.value)
     return found
-
-
-def example(schema: Schema | bool | None) -> Any:
-    """An answer of the right shape, to show how one is written. It need not fit every limit."""
-    if not isinstance(schema, Mapping):
-        return "..."
-    return _example(schema, schema, 0)
-
-
-def _example(schema: Schema, root: Schema, depth: int) -> Any:
-    schema = _resolved(schema, root)
-    for key in ("default", "const"):
-        if key in schema:
-            return schema[key]
-    if schema.get("examples"):
-        return schema["examples"][0]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    options = schema.get("anyOf") or schema.get("oneOf")
-    if options and depth < 4:
-        return _example(options[0], root, depth + 1)
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = kind[0]
-    if kind == "object":
-        required = schema.get("required", ())
-        return {
-            name: _example(part, root, depth + 1)
-            for name, part in schema.get("properties", {}).items()
-            if name in required and depth < 4 and isinstance(part, Mapping)
-        }
-    plain: dict[Any, Any] = {
-        "boolean": True,
-        "integer": 1,
-        "number": 1.5,
-        "array": [],
-        "null": None,
-    }
-    return plain.get(kind, "...")

@@ -2,7 +2,8 @@
 
 Three questions are decided here, and only here:
 
-- `bind`: which interrupt does a resume answer? Decided once, when it is handed in.
+- `bind` (`caesura.interrupts.binding`): which interrupt does a resume answer? Decided once, when it
+  is handed in.
 - `may_advance`: can a task that paused get further than last time? If not, it is not started.
 - `Ledger`: which stored answer does this call of ``interrupt`` get? By key; else by payload digest,
   the same position first. An answer given to another question is never used: that question is asked
@@ -12,101 +13,16 @@ Three questions are decided here, and only here:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from caesura.asking import Question
-from caesura.checkpoint.operations import Answer, InterruptRow
+from caesura.checkpoint.operations import InterruptRow
 from caesura.core.ids import interrupt_id
 from caesura.digests import differing_paths, digest_of
-from caesura.errors import (
-    AmbiguousResumeError,
-    DuplicateInterruptKeyError,
-    InvalidAnswerError,
-    NothingToResumeError,
-    UnknownInterruptError,
-)
-from caesura.schemas import check_json, json_schema_of, parse_answer
-from caesura.types import Interrupt
-
-_ID = re.compile(r"[0-9a-f]{32}\Z")
-AMBIGUOUS = (
-    "When there are multiple pending interrupts, you must specify the interrupt id when resuming. "
-    "Docs: https://docs.langchain.com/oss/python/langgraph/interrupts#handling-multiple-interrupts."
-)
-
-
-def public(row: InterruptRow) -> Interrupt:
-    """The interrupt as programs and streams see it."""
-    return Interrupt(
-        row.payload,
-        row.id,
-        response_schema=row.response_schema,
-        key=row.key,
-        title=row.title,
-        digest=row.digest,
-    )
-
-
-def is_answer_map(resume: Any) -> bool:
-    """True if ``resume`` maps interrupt ids to answers: a dict with no key of another shape."""
-    return isinstance(resume, dict) and all(
-        isinstance(key, str) and _ID.match(key) for key in resume
-    )
-
-
-def bind(resume: Any, rows: Sequence[InterruptRow], *, lenient: bool) -> list[Answer]:
-    """The answers that ``resume`` stands for, checked against the open interrupts of ``rows``.
-
-    Raises a `ResumeError` that lists what is open, before anything is stored. With ``lenient``:
-    a bare value with nothing open, and unknown ids, give no answer.
-    """
-    waiting = [row for row in rows if row.status == "open"]
-    shown = [public(row) for row in waiting]
-    if is_answer_map(resume):
-        answers = _bind_map(resume, waiting, shown, lenient)
-    elif len(waiting) == 1:
-        answers = [Answer(waiting[0].id, resume)]
-    elif waiting:
-        raise AmbiguousResumeError(AMBIGUOUS, shown)
-    elif lenient:
-        answers = []
-    else:
-        raise NothingToResumeError("A resume was handed in, but no interrupt is open.", shown)
-    _check_shapes(answers, waiting, shown)
-    return answers
-
-
-def _bind_map(
-    resume: dict[str, Any],
-    waiting: Sequence[InterruptRow],
-    shown: Sequence[Interrupt],
-    lenient: bool,
-) -> list[Answer]:
-    if lenient:
-        known = {row.id for row in waiting}
-        return [Answer(id, value) for id, value in resume.items() if id in known]
-    if not resume:
-        raise UnknownInterruptError(
-            "The resume map is empty.", reason="empty_map", open_interrupts=shown
-        )
-    # Ids that are not open are refused by the store, which knows what became of them.
-    return [Answer(id, value) for id, value in resume.items()]
-
-
-def _check_shapes(
-    answers: Iterable[Answer], waiting: Sequence[InterruptRow], shown: Sequence[Interrupt]
-) -> None:
-    by_id = {row.id: row for row in waiting}
-    for answer in answers:
-        row = by_id.get(answer.interrupt_id)
-        if row is None or row.response_schema is None:
-            continue
-        errors = check_json(row.response_schema, answer.value)
-        if errors:
-            raise InvalidAnswerError(errors, row.id, shown)
+from caesura.errors import DuplicateInterruptKeyError
+from caesura.schemas import json_schema_of, parse_answer
 
 
 def asked_under(rows: Iterable[InterruptRow], task: str) -> list[InterruptRow]:
@@ -223,7 +139,7 @@ class Ledger:
             self._new_keys.add(question.key)
         new = replace(
             self._template,
-            id=self._new_id(slot, question.key, digest),
+            id=self._new_id(question, slot, digest),
             slot=slot,
             digest=digest,
             payload=question.value,
@@ -237,10 +153,11 @@ class Ledger:
             self.asked.append(new)
         return new
 
-    def _new_id(self, slot: int, key: str | None, digest: str) -> str:
+    def _new_id(self, question: Question, slot: int, digest: str) -> str:
         """An id that no row of the task has: a question may come back after it was superseded."""
-        base, known = self._template, {r.id for r in (*self.rows, *self.asked)}
-        id, generation = interrupt_id(base.ns, base.task_id, slot, key, digest), 0
+        base, key, known = self._template, question.key, {r.id for r in (*self.rows, *self.asked)}
+        derived = interrupt_id(base.ns, base.task_id, slot, key, digest)
+        id, generation = question.id or derived, 0
         while id in known:
             generation += 1
             task = f"{base.task_id}\x1f{generation}"

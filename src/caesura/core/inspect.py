@@ -14,13 +14,13 @@ from typing import Any
 from caesura.checkpoint.operations import InterruptRow, Load, Loaded
 from caesura.constants import CALLER, CONF, ERROR, RETURN
 from caesura.core import events
-from caesura.core.answers import public
 from caesura.core.apply import apply_writes, task_order
 from caesura.core.effects import Store
 from caesura.core.opening import apply_command_writes
 from caesura.core.plan import plan
 from caesura.core.program import Program
 from caesura.core.state import Task, ThreadState
+from caesura.interrupts.lifecycle import as_interrupt
 from caesura.types import PregelTask, StateSnapshot
 
 FAR = 1_000_000
@@ -135,7 +135,7 @@ def _describe(state: ThreadState, task: Task, *, live: bool, inner: Any) -> Preg
         name=task.name,
         path=task.path,
         error=_stored_error(state, task),
-        interrupts=tuple(public(row) for row in _shown_rows(rows, live=live)),
+        interrupts=tuple(as_interrupt(row) for row in _shown_rows(rows, live=live)),
         state=inner,
         result=_result(state, task),
     )

@@ -7,6 +7,7 @@ Anything else is new input, which ends whatever the thread was waiting for.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,17 +23,21 @@ from caesura.checkpoint.operations import (
     TaskWrites,
 )
 from caesura.constants import CALLER, END, INTERRUPT, NULL_TASK_ID, START, TASKS
-from caesura.core.answers import bind, is_answer_map, public
 from caesura.core.apply import Source, apply_writes
 from caesura.core.effects import Effect, Emit, Store
 from caesura.core.plan import plan
 from caesura.core.program import Write
 from caesura.core.state import ThreadState
 from caesura.errors import (
-    AlreadyAnsweredError,
     EmptyInputError,
     InvalidUpdateError,
     UnknownThreadError,
+)
+from caesura.interrupts.binding import (
+    answers_for_withdrawn,
+    bind,
+    is_answer_map,
+    refuse_second_answer,
 )
 from caesura.types import (
     Command,
@@ -205,8 +210,10 @@ def _obey(turn: Turn, command: Command[Any]) -> Steps:
     state, request = turn.state, turn.request
     _check_command(command)
     writes = [*_update_writes(turn, command), *_goto_writes(turn, command)]
+    if _was_written(state, request.run_id):
+        writes = []
     answers = _answers(turn, command.resume)
-    stored = [TaskWrites(_null_task(state), "", writes)] if writes else []
+    stored = [TaskWrites(_null_task(state, request.run_id), "", writes)] if writes else []
     if answers:
         accepted = yield Store(
             Accept(request.thread_id, answers, request.now(), state.ns, state.checkpoint_id, stored)
@@ -234,7 +241,10 @@ def _answers(turn: Turn, resume: Any) -> list[Answer]:
     rows: list[InterruptRow] = state.rows
     if state.checkpoint_id != state.head_id:
         rows = [row for row in rows if row.checkpoint_id == state.checkpoint_id]
-        _refuse_second_answer(rows)
+        refuse_second_answer(rows)
+        turn.loose = answers_for_withdrawn(resume, rows)
+        if turn.loose:
+            return []
     answers = bind(resume, rows, lenient=lenient)
     if not answers and lenient and not is_answer_map(resume) and not rows:
         turn.loose = [resume] if plan(state, turn.stop) else []
@@ -244,15 +254,6 @@ def _answers(turn: Turn, resume: Any) -> list[Answer]:
 def replace_actor(answer: Answer, actor: str | None) -> Answer:
     """The answer, with who gave it."""
     return answer if actor is None else answer._replace(actor=actor)
-
-
-def _refuse_second_answer(rows: Sequence[InterruptRow]) -> None:
-    """An old checkpoint whose question was answered keeps that answer; fork to ask anew."""
-    answered = [row for row in rows if row.status == "answered"]
-    waiting = [public(row) for row in rows if row.status == "open"]
-    if answered and not waiting:
-        last = answered[-1]
-        raise AlreadyAnsweredError(last.id, last.answer, last.answered_at)
 
 
 def _note_answers(state: ThreadState, accepted: Sequence[InterruptRow]) -> None:
@@ -291,10 +292,20 @@ def is_null_task(task_id: str) -> bool:
     return task_id.startswith(_NULL_PREFIX)
 
 
-def _null_task(state: ThreadState) -> str:
+def _null_task(state: ThreadState, run_id: str | None) -> str:
     """An id for this command's writes; each further command on a checkpoint takes the next."""
     taken = sum(1 for task in state.writes if is_null_task(task))
-    return f"{_NULL_PREFIX}{taken:012d}"
+    return f"{_NULL_PREFIX}{taken:04d}{_mark_of(run_id)}"
+
+
+def _mark_of(run_id: str | None) -> str:
+    return hashlib.sha256(run_id.encode()).hexdigest()[:8] if run_id else "0" * 8
+
+
+def _was_written(state: ThreadState, run_id: str | None) -> bool:
+    """An earlier attempt at this run stored its command's writes already."""
+    mark = _mark_of(run_id)
+    return bool(run_id) and any(is_null_task(t) and t.endswith(mark) for t in state.writes)
 
 
 def apply_command_writes(state: ThreadState) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from caesura.checkpoint.operations import Commit, InterruptRow, PutWrites
 from caesura.constants import CALLER, ERROR, INTERRUPT, NO_WRITES
 from caesura.core import events
-from caesura.core.answers import may_advance, public, rows_under
+from caesura.core.answers import may_advance, rows_under
 from caesura.core.apply import apply_writes, sources_of, task_order
 from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Log, Run, Store
 from caesura.core.ids import path_text
@@ -37,6 +37,7 @@ from caesura.errors import (
     StaleThreadError,
     create_error_message,
 )
+from caesura.interrupts.lifecycle import as_interrupt
 from caesura.types import Interrupt
 
 Steps = Generator[Effect, Any, None]
@@ -80,6 +81,8 @@ class Request:
     """Set when the run accepts answers: their interrupts (`core.sharing`)."""
     token: str = ""
     """Names this run among those that share a step; ``alive`` says if a run still exists."""
+    run_id: str | None = None
+    """The same for every attempt at one run, so that what it wrote first is not written again."""
     alive: Callable[[str], bool] = lambda token: True
     loose: list[Any] = field(default_factory=list)
     """A bare answer for the first question asked (`core.opening`), shared with nested graphs."""
@@ -302,7 +305,7 @@ class Turn:
         """Store and tell what a task left behind."""
         interrupts: tuple[Interrupt, ...] = ()
         if task.pause is not None:
-            interrupts = tuple(public(row) for row in task.pause)
+            interrupts = tuple(as_interrupt(row) for row in task.pause)
             yield from self._store_pause(task)
         elif task.error is not None:
             if self.request.stored and not isinstance(task.error, GraphBubbleUp):
@@ -383,20 +386,22 @@ class Turn:
     def _waiting(self, tasks: list[Task]) -> dict[str, Sequence[Interrupt]]:
         if not self.state.rows:
             return {}
-        return {t.id: [public(row) for row in rows_under(self.state.rows, t.id)] for t in tasks}
+        return {
+            t.id: [as_interrupt(row) for row in rows_under(self.state.rows, t.id)] for t in tasks
+        }
 
     def _pause(self, tasks: list[Task], idle: list[Task]) -> Steps:
         """End the run at its open interrupts. ``idle``: tasks that wait and were not started."""
         rows = tuple(
             row for task in sorted(tasks, key=task_order) if task.pause for row in task.pause
         )
-        interrupts = tuple(public(row) for row in rows)
+        interrupts = tuple(as_interrupt(row) for row in rows)
         self.outcome = Outcome("paused", interrupts, rows)
         if self._hold:
             yield from self._flush()
         wants = self.request.wants
         for task in idle:
-            yield from self._tell(task, tuple(public(row) for row in task.pause or ()))
+            yield from self._tell(task, tuple(as_interrupt(row) for row in task.pause or ()))
         if not self._fold_finished(tasks).isdisjoint(self._value_keys) and "values" in wants:
             yield Emit("values", self.state.read(self.keys))
         if not self.request.lenient and not wants & {"values", "updates", "tasks"}:
@@ -413,7 +418,7 @@ class Turn:
         """Modes that would not show the pause by themselves show it too."""
         wants = self.request.wants
         if "checkpoints" in wants and self.request.stored:
-            waiting = {t.id: [public(r) for r in t.pause] for t in tasks if t.pause}
+            waiting = {t.id: [as_interrupt(r) for r in t.pause] for t in tasks if t.pause}
             yield Emit("checkpoints", events.checkpoint_payload(self.state, tasks, waiting))
         if "custom" in wants:
             yield Emit("custom", {INTERRUPT: interrupts})

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from caesura.core import events
-from caesura.core.answers import public
 from caesura.core.calls import call_writes, diverged, plan_call
 from caesura.core.program import Action, Node
 from caesura.core.state import Task
 from caesura.digests import digest_of
 from caesura.errors import GraphInterrupt
 from caesura.execution.context import Frame, TaskScope
+from caesura.interrupts.lifecycle import as_interrupt
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class Planned:
     def tell(self) -> None:
         """Tell how the call ended."""
         task, wants = self.task, self.frame.wants
-        interrupts = tuple(public(row) for row in task.pause or ())
+        interrupts = tuple(as_interrupt(row) for row in task.pause or ())
         keys = self.frame.turn.request.program.stream_channels
         if "updates" in wants and task.error is None and not interrupts:
             self.frame.emit("updates", events.update_payload(task, keys))
@@ -125,7 +125,7 @@ class Planned:
     def pause_signal(self) -> GraphInterrupt:
         """The call waits for a person: its caller does too. What taking its result raises."""
         self.scope.add_pause(self.task.pause or ())
-        return GraphInterrupt([public(row) for row in self.task.pause or ()])
+        return GraphInterrupt([as_interrupt(row) for row in self.task.pause or ()])
 
 
 def start_call(

@@ -18,13 +18,14 @@ from caesura.asking import Question
 from caesura.checkpoint.operations import InterruptRow
 from caesura.config import Scope
 from caesura.constants import NS_SEP, PREVIOUS, RETURN
-from caesura.core.answers import Ledger, public
+from caesura.core.answers import Ledger
 from caesura.core.program import Action, Write
 from caesura.core.state import Task
 from caesura.core.turn import Turn
 from caesura.errors import GraphInterrupt, SwallowedInterruptError
 from caesura.execution.clock import clock
 from caesura.execution.tokens import RunToken
+from caesura.interrupts.lifecycle import as_interrupt
 from caesura.messages import message_ids, new_messages
 from caesura.runtime import ExecutionInfo, RunControl, Runtime
 from caesura.warnings import InterruptDigestWarning
@@ -166,7 +167,7 @@ class TaskScope(Scope):
             return answers
         self.delivered = True
         self.where = _user_line()
-        raise GraphInterrupt([public(r) for r in ledger.asked if r.status == "open"])
+        raise GraphInterrupt([as_interrupt(r) for r in ledger.asked if r.status == "open"])
 
     def config(self) -> dict[str, Any]:
         if self._config is None:

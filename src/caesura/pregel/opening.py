@@ -41,6 +41,10 @@ class Ask:
     durability: str | None = None
     control: Any = None
     asynchronous: bool = False
+    saver: Any = None
+    """Used instead of the program's own: one of ours, opened already."""
+    lenient: bool | None = None
+    """LangGraph's lenient matching of answers; None: as set for the process."""
 
 
 def open_frame(
@@ -72,7 +76,7 @@ def _root(graph: Pregel, ask: Ask, stream: Stream | None, make_driver: Any) -> F
     above = scope.frame.setting if isinstance(scope, TaskScope) else None
     config = merge_configs(graph.config, ask.config)
     configurable = config.get(CONF) or {}
-    saver = configurable.get("__pregel_checkpointer", graph.checkpointer)
+    saver = ask.saver or configurable.get("__pregel_checkpointer", graph.checkpointer)
     if saver is True:
         raise RuntimeError("checkpointer=True cannot be used for root graphs.")
     saver = saver or (above.raw_saver if above is not None and saver is None else None)
@@ -80,7 +84,7 @@ def _root(graph: Pregel, ask: Ask, stream: Stream | None, make_driver: Any) -> F
     setting = Setting(
         config=config,
         thread_id=thread_id,
-        saver=store_of(graph.opened(saver or None)),
+        saver=ask.saver or store_of(graph.opened(saver or None)),
         raw_saver=saver or None,
         context=coerce_context(graph.context_schema, ask.context),
         store=graph.store if graph.store is not None or above is None else above.store,
@@ -88,7 +92,7 @@ def _root(graph: Pregel, ask: Ask, stream: Stream | None, make_driver: Any) -> F
         durability=_durability(ask, saver),
         wants=frozenset() if stream is None else stream.wants,
         subgraphs=stream is not None and stream.subgraphs,
-        lenient=lenient(),
+        lenient=lenient() if ask.lenient is None else ask.lenient,
         run_id=str(config["run_id"]) if config.get("run_id") else None,
         actor=configurable.get("actor"),
     )
@@ -136,6 +140,7 @@ def _request(graph: Pregel, ask: Ask, setting: Setting, config: dict[str, Any]) 
         plain_store=isinstance(setting.saver, PlainStore),
         token=setting.token.text,
         alive=is_alive,
+        run_id=setting.run_id,
     )
 
 

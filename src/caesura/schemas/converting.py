@@ -79,7 +79,7 @@ class _Convert:
             return self.value(plain, value, path)
         return self._container(origin or tp, args, value, path)
 
-    def _call(self, path: Path, build: Callable[..., Any], *args: Any, **fields: Any) -> Any:
+    def _call(self, path: Path, build: Callable[..., Any], /, *args: Any, **fields: Any) -> Any:
         try:
             return build(*args, **fields)
         except (ValueError, TypeError, AssertionError, InvalidOperation) as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -26,10 +25,10 @@ class Dialect:
         """``statement`` with this database's placeholders."""
         return statement if self.placeholder == "?" else statement.replace("?", self.placeholder)
 
-    @cached_property
-    def migrations(self) -> list[Callable[[], str]]:
-        """Readers of the migration files, in order; the n-th leads to version n."""
-        return [path.read_text for path in sorted(_MIGRATIONS.glob(f"{self.name}_*.sql"))]
+    def migrations(self, part: str) -> list[Callable[[], str]]:
+        """Readers of a part's migration files, in order; the n-th leads to version n."""
+        files = (_MIGRATIONS / part).glob(f"{self.name}_*.sql")
+        return [path.read_text for path in sorted(files)]
 
 
 SQLITE: Final = Dialect("sqlite", "?", guarded_insert=True)

@@ -19,18 +19,23 @@ from typing import Any, Final, Literal
 from caesura.checkpoint.rows import Codec
 from caesura.errors import StorageError
 from caesura.storage.dialect import SQLITE
-from caesura.storage.operations import PERFORM, Begin, Statements
+from caesura.storage.operations import Begin, Statements
+from caesura.storage.parts import CHECKPOINTS, performer_of
 
 Durability = Literal["normal", "full"]
 """``normal``: a commit survives the end of the process, and of the machine once SQLite has synced
 its log; ``full``: it survives the end of the machine at once, at the price of a sync a commit."""
 
-_PART: Final = "checkpoints"
 _VERSIONS: Final = """
 CREATE TABLE IF NOT EXISTS caesura_schema (part TEXT PRIMARY KEY, version INTEGER NOT NULL)"""
 _SET_VERSION: Final = """
 INSERT INTO caesura_schema VALUES (?, ?)
 ON CONFLICT (part) DO UPDATE SET version = excluded.version"""
+
+
+_MOMENT: Final = 0.002
+"""Seconds that a caller who does not want to wait does wait for another thread of this process. An
+operation takes a tenth of that; going to a thread instead would make the next caller find us busy, too."""
 
 
 class Busy(Exception):
@@ -68,6 +73,7 @@ class Driver:
         self.timeout = timeout
         self._lock = threading.Lock()
         self._cursor: sqlite3.Cursor | None = None
+        self._ready: set[str] = set()
 
     def run(self, codec: Codec, op: Any, *, wait: bool = True) -> Any:
         """Perform ``op``; see `caesura.checkpoint.operations` for what that returns and raises.
@@ -77,13 +83,14 @@ class Driver:
             StorageError: the database failed, or stayed busy for longer than the timeout.
         """
         deadline = None
+        part, perform = performer_of(type(op))
         while True:
-            if not wait and self._cursor is None:  # opening may wait
+            if not wait and part not in self._ready:  # opening may wait
                 raise Busy
-            if not self._lock.acquire(blocking=wait):
+            if not self._lock.acquire(timeout=-1 if wait else _MOMENT):
                 raise Busy
             try:
-                return self._attempt(PERFORM[type(op)](SQLITE, codec, op))
+                return self._attempt(part, perform(SQLITE, codec, op))
             except sqlite3.Error as error:
                 now = time.monotonic()
                 deadline = deadline or now + self.timeout
@@ -95,10 +102,10 @@ class Driver:
                 self._lock.release()
             time.sleep(0.001 + 0.02 * random())
 
-    def setup(self) -> None:
-        """Make or upgrade the tables; done by itself before the first operation."""
+    def setup(self, part: str = CHECKPOINTS) -> None:
+        """Make or upgrade the tables of a part; done by itself before its first operation."""
         with self._lock, _translated():
-            self._open()
+            self._prepared(part)
 
     def close(self) -> None:
         """Close the connection. Later operations raise `StorageError`."""
@@ -108,8 +115,10 @@ class Driver:
 
     # --- one operation ---
 
-    def _attempt(self, steps: Statements) -> Any:
-        cursor = self._cursor or self._open()
+    def _attempt(self, part: str, steps: Statements) -> Any:
+        cursor = self._cursor
+        if cursor is None or part not in self._ready:
+            cursor = self._prepared(part)
         began, answer = False, None
         try:
             while True:
@@ -136,6 +145,17 @@ class Driver:
 
     # --- the connection ---
 
+    def _prepared(self, part: str) -> sqlite3.Cursor:
+        """The cursor, with the tables of ``part`` there; every part hangs on the checkpoints'."""
+        cursor = self._cursor or self._open()
+        for each in dict.fromkeys((CHECKPOINTS, part)):
+            if each not in self._ready:
+                deadline = time.monotonic() + self.timeout
+                self._retry(lambda each=each: self._migrate(cursor, each), deadline)  # type: ignore[misc]
+                self._ready.add(each)
+        self._cursor = cursor
+        return cursor
+
     def _open(self) -> sqlite3.Cursor:
         connection = self.connection
         connection.isolation_level = None
@@ -145,8 +165,6 @@ class Driver:
         self._retry(lambda: cursor.execute("PRAGMA journal_mode = WAL").fetchall(), deadline)
         cursor.execute(f"PRAGMA synchronous = {self.durable}")
         cursor.execute("PRAGMA busy_timeout = 0")
-        self._retry(lambda: self._migrate(cursor), deadline)
-        self._cursor = cursor
         return cursor
 
     def _retry(self, act: Callable[[], Any], deadline: float) -> None:
@@ -159,36 +177,37 @@ class Driver:
                     raise
             time.sleep(0.001 + 0.02 * random())
 
-    def _migrate(self, cursor: sqlite3.Cursor) -> None:
-        known = len(SQLITE.migrations)
-        if self._version(cursor) == known:
+    def _migrate(self, cursor: sqlite3.Cursor, part: str) -> None:
+        migrations = SQLITE.migrations(part)
+        known = len(migrations)
+        if self._version(cursor, part) == known:
             return
         cursor.execute("BEGIN IMMEDIATE")
         try:
             cursor.execute(_VERSIONS)
-            version = self._version(cursor)
+            version = self._version(cursor, part)
             if version > known:
                 raise StorageError(
-                    f"A newer version of Caesura made this database (schema {version}, known here: "
+                    f"A newer version of Caesura made this database ({part} {version}, known here: "
                     f"{known}). Upgrade Caesura; nothing was changed."
                 )
-            for read in SQLITE.migrations[version:]:
+            for read in migrations[version:]:
                 for statement in split_statements(read()):
                     cursor.execute(statement)
-            cursor.execute(_SET_VERSION, (_PART, known))
+            cursor.execute(_SET_VERSION, (part, known))
             cursor.execute("COMMIT")
         except BaseException:
             self._roll_back()
             raise
 
-    def _version(self, cursor: sqlite3.Cursor) -> int:
+    def _version(self, cursor: sqlite3.Cursor, part: str) -> int:
         found = cursor.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'caesura_schema'"
         ).fetchall()
         if not found:
             return 0
         sql = "SELECT version FROM caesura_schema WHERE part = ?"
-        row = cursor.execute(sql, (_PART,)).fetchone()
+        row = cursor.execute(sql, (part,)).fetchone()
         return row[0] if row else 0
 
 

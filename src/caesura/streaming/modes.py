@@ -29,6 +29,8 @@ class Stream:
         notify: Callable[[], None] | None = None,
     ) -> None:
         self.tagged = not isinstance(modes, str)
+        self.placed = False
+        """Every item comes as ``(namespace, mode, payload)``, nested graphs shown or not."""
         self.asked = frozenset({modes} if isinstance(modes, str) else modes)
         self.printed = frozenset(print_modes)
         self.subgraphs = subgraphs
@@ -66,6 +68,8 @@ class Stream:
 
     def _shape(self, frame: Frame, mode: str, payload: Any) -> Any:
         ns = _namespace(frame.turn.request.ns)
+        if self.placed:
+            return ns, mode, payload
         if self.version == "v2":
             return self._part(mode, ns, payload)
         if self.subgraphs:

@@ -1,0 +1,1 @@
+"""What a server keeps beside checkpoints: assistants, threads, runs, crons, events, keys."""

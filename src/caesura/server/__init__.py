@@ -1,0 +1,1 @@
+"""The HTTP server: the LangGraph API over the engine."""

@@ -1,0 +1,1 @@
+"""What every route shares: the table of routes, one call, replies, errors, limits, OpenAPI."""

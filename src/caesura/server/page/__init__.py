@@ -1,0 +1,1 @@
+"""The landing page and the pages of interrupts and threads: rendered here, readable without scripts."""

@@ -1,0 +1,200 @@
+"""Everything a running server is made of, in one place: what routes and duties may use.
+
+`Server` is put together by `open_server`. Routes get it as ``call.server``; they hold no state of their
+own, and they never write SQL: they perform operations of `caesura.records` on ``database``, or ask one
+of the services.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+
+from caesura.checkpoint.sqlite import SqliteSaver
+from caesura.errors import StorageError
+from caesura.execution.clock import clock
+from caesura.interrupts.service import Interrupts
+from caesura.records.shapes import Run
+from caesura.server.admitting import admission
+from caesura.server.assistants import KnownAssistants
+from caesura.server.auth import Anonymous, Authenticator, Authoriser, Caller, RequestFacts
+from caesura.server.feed import InterruptFeed
+from caesura.server.http.limits import Slots
+from caesura.server.http.routes import Endpoint
+from caesura.server.logs import log
+from caesura.server.mcp.questions import Questions
+from caesura.server.metrics import Metrics
+from caesura.server.page.sessions import Sessions
+from caesura.server.project.environment import Environment
+from caesura.server.project.errors import ConfigError, ProjectProblem
+from caesura.server.project.graphs import Graphs, prepare
+from caesura.server.project.loading import load_object
+from caesura.server.project.settings import Settings
+from caesura.server.protocol.journal import Journal
+from caesura.server.running.dispatcher import Dispatcher
+from caesura.server.running.duties import Duties
+from caesura.server.running.streams import Result, Streams
+from caesura.server.running.webhooks import Webhooks
+from caesura.server.running.workers import Workers
+from caesura.server.runs import RunService
+from caesura.server.storing import open_store
+from caesura.server.telemetry import Tracing
+from caesura.server.threads import ThreadService
+from caesura.server.views import run_view
+from caesura.storage.sqlite import connect
+
+
+@dataclass(slots=True)
+class Server:
+    """The parts of one server process.
+
+    ``database`` performs the operations of `caesura.records` and `caesura.checkpoint` (it is a saver of
+    ours); ``store`` is the long-term memory that graphs and the store routes share.
+    """
+
+    settings: Settings
+    environment: Environment
+    database: Any
+    store: Any
+    graphs: Graphs
+    authenticator: Authenticator
+    authoriser: Authoriser
+    custom_app: Any = None
+    """The project's own ASGI application (``http.app``)."""
+    streams: Streams = field(init=False)
+    dispatcher: Dispatcher = field(init=False)
+    runs: RunService = field(init=False)
+    threads: ThreadService = field(init=False)
+    webhooks: Webhooks = field(init=False)
+    metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = field(default_factory=Tracing)
+    assistants: KnownAssistants = field(default_factory=KnownAssistants)
+    crons_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a cron was made or changed: the next one may be due earlier."""
+    slots: Slots = field(init=False)
+    nobody: Caller = field(default_factory=lambda: Anonymous().caller())
+    interrupts: Interrupts = field(init=False)
+    feed: InterruptFeed = field(init=False)
+    journal: Journal = field(init=False)
+    sessions: Sessions = field(default_factory=Sessions)
+    """People at the landing page, where callers must say who they are."""
+    questions: Questions = field(default_factory=Questions)
+    """Put to the clients of tool calls that wait in this process."""
+    started_at: str = field(default_factory=lambda: clock().now())
+    endpoints: Sequence[Endpoint] = ()
+    documents: dict[str, Any] = field(default_factory=dict)
+    """Replies of `/openapi.json` and `/docs`, made when first asked for."""
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the server is about to stop: streams that never end by themselves end then."""
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.database)
+        self.streams = Streams(self.database, listen=self.journal.listen)
+        self.interrupts = Interrupts(self.database, lambda: clock().now())
+        self.feed = InterruptFeed(self.database, self.streams.changed_interrupts)
+        self.runs = RunService(self)
+        self.threads = ThreadService(self)
+        self.webhooks = Webhooks(self.settings.webhooks, metrics=self.metrics)
+        self.dispatcher = Workers(self, self.environment.jobs_per_worker)
+        self.slots = Slots(self.settings.limits.concurrent_streams)
+
+    @property
+    def prefix(self) -> str:
+        """What every path begins with."""
+        return (self.environment.mount_prefix or self.settings.http.mount_prefix or "").rstrip("/")
+
+    @property
+    def run_seconds(self) -> float | None:
+        """How long a run may take; None: as long as it wants."""
+        own = self.settings.limits.run_seconds
+        return self.environment.run_seconds if own is None else own
+
+    async def do(self, operation: Any) -> Any:
+        """Perform a storage operation; returns and raises what its docstring says."""
+        return await self.database.aexecute(operation)
+
+    async def identify(self, request: Request, body: Callable[[], Awaitable[bytes]]) -> Caller:
+        """Who calls. Raises an `AuthRefusal` (401)."""
+        if isinstance(self.authenticator, Anonymous):
+            return self.nobody
+        return await self.authenticator.authenticate(RequestFacts.of(request, body))
+
+    def run_ended(self, run: Run, result: Result, seconds: float) -> None:
+        """A run has ended here: count it, and tell its webhook."""
+        self.metrics.run_ended(run.status, seconds)
+        if run.kwargs.get("webhook"):
+            self.webhooks.deliver(run_view(run), result, run)
+
+
+@contextlib.asynccontextmanager
+async def open_server(
+    settings: Settings, environment: Environment, database: str
+) -> AsyncIterator[Server]:
+    """Open a server's parts, start its workers and duties; stop and close them in the end."""
+    refuse_unkept(settings)
+    prepare(settings)
+    saver = open_database(database)
+    try:
+        store = open_store(settings, saver)
+        graphs = Graphs.load(settings, checkpointer=saver, store=store)
+        authenticator, authoriser = admission(settings, saver)
+        custom = settings.http.app and load_object(settings.http.app, settings.directory)
+        for graph_id, broken in graphs.broken.items():
+            log.error(
+                "a graph could not be loaded; the others are served",
+                graph=graph_id,
+                reason=str(broken),
+            )
+        server = Server(
+            settings, environment, saver, store, graphs, authenticator, authoriser, custom
+        )
+        duties = Duties(server)
+        await server.dispatcher.start()
+        duties.start()
+        try:
+            yield server
+        finally:
+            server.closing.set()
+            await duties.stop()
+            await server.dispatcher.close(environment.shutdown_grace_seconds)
+            await server.journal.close()
+            await server.webhooks.close()
+            server.tracing.close()
+    finally:
+        saver.close()
+
+
+def refuse_unkept(settings: Settings) -> None:
+    """Raise `ConfigError` for what a project asks for its safety and this version does not do."""
+    asked = {
+        "encryption.path": settings.encryption is not None,
+        "checkpointer.path": settings.checkpointer.path is not None,
+    }
+    text = (
+        "is not supported by this version, and the server does not start without it; take it away"
+    )
+    file = settings.file or settings.directory
+    problems = [ProjectProblem(file, key, text) for key, given in asked.items() if given]
+    if problems:
+        raise ConfigError(problems)
+
+
+def open_database(name: str) -> SqliteSaver:
+    """The database of a server: a path, or ``sqlite:///path``. Raises `StorageError`."""
+    scheme, separator, _ = name.partition("://")
+    if separator and scheme != "sqlite":
+        raise StorageError(
+            f"The database is to be a {scheme} server, but this version keeps its data in a SQLite file. "
+            "Nothing was started. Name a file with --database, or take DATABASE_URI away."
+        )
+    path = name.removeprefix("sqlite:///")
+    Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    saver = SqliteSaver(connect(str(Path(path).expanduser())))
+    saver.setup()
+    return saver

@@ -1,0 +1,30 @@
+"""The long-term memory of a server: the project's index and times to live, in the server's database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from caesura.server.project.loading import load_object
+from caesura.server.project.settings import Settings
+from caesura.store.sqlite import SqliteStore
+
+
+def open_store(settings: Settings, database: Any) -> SqliteStore:
+    """The store that graphs and the store routes share. Raises `BrokenFileError` for ``embed``."""
+    given = settings.store
+    index: Any = None
+    if given.index is not None:
+        embed: Any = given.index.embed
+        if isinstance(embed, str) and (".py:" in embed or embed.startswith(".")):
+            embed = load_object(embed, settings.directory)
+        index = {"dims": given.index.dims, "embed": embed}
+        if given.index.fields:
+            index["fields"] = list(given.index.fields)
+    ttl: Any = None
+    if given.ttl is not None:
+        ttl = {
+            "default_ttl": given.ttl.default_ttl,
+            "refresh_on_read": given.ttl.refresh_on_read,
+            "sweep_interval_minutes": given.ttl.sweep_interval_minutes,
+        }
+    return SqliteStore(database, index=index, ttl=ttl)
