@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from langgraph_sdk.errors import ConflictError, NotFoundError, UnprocessableEnti
 
 from .sdk import (
     ASKED,
+    PATIENCE,
     ended_as,
     slow_run,
     until,
@@ -354,6 +356,14 @@ async def test_a_thread_session_shows_states_and_its_graph(async_client: Any) ->
     assert {"model"} <= {node["id"] for node in graph["nodes"]}
 
 
+def wait_until_interrupted(session: Any) -> None:
+    """The SDK keeps `session.interrupts` from a stream of its own, beside the subscribed one."""
+    deadline = time.monotonic() + PATIENCE
+    while not session.interrupted:
+        assert time.monotonic() < deadline, "the session never heard of the pause"
+        time.sleep(0.02)
+
+
 def run_sync_session(url: str) -> Any:
     with (
         get_sync_client(url=url) as client,
@@ -363,6 +373,7 @@ def run_sync_session(url: str) -> Any:
         for event in session.subscribe(["lifecycle", "input"]):
             if event["method"] == "input.requested":
                 break
+        wait_until_interrupted(session)
         session.run.respond("yes")
         return session.output
 
