@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.contract.records import (
     NOW,
+    Database,
     accept,
     ask,
     at,
@@ -18,7 +19,6 @@ from tests.contract.records import (
 )
 
 from caesura.checkpoint.operations import Accept, Answer
-from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.records.errors import AlreadyExistsError, UnknownRecordError
 from caesura.records.operations import (
     AdvanceCron,
@@ -65,7 +65,7 @@ def cron(id: str, thread_id: str | None = None, **fields: Any) -> Cron:
 # --- assistants ---
 
 
-def test_an_assistant_reads_back_as_it_was_given(database: SqliteSaver) -> None:
+def test_an_assistant_reads_back_as_it_was_given(database: Database) -> None:
     given = assistant(config={"tags": ["x"]}, context={"a": 1}, metadata={"m": 1}, description="d")
     assert database.execute(PutAssistant(given)) == given == database.execute(GetAssistant("a"))
     assert database.execute(GetAssistant("a", {"m": 1})) == given
@@ -75,7 +75,7 @@ def test_an_assistant_reads_back_as_it_was_given(database: SqliteSaver) -> None:
 
 
 def test_an_assistant_id_that_is_taken_is_refused_or_gives_what_is_there(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     first = database.execute(PutAssistant(assistant(metadata={"owner": "ann"})))
     second = assistant(name="B")
@@ -90,7 +90,7 @@ def test_an_assistant_id_that_is_taken_is_refused_or_gives_what_is_there(
     assert database.execute(GetAssistant("a")) == replaced
 
 
-def test_every_change_makes_a_version_and_an_older_one_can_return(database: SqliteSaver) -> None:
+def test_every_change_makes_a_version_and_an_older_one_can_return(database: Database) -> None:
     first = database.execute(PutAssistant(assistant(metadata={"a": 1}, context={"c": 1})))
     second = database.execute(UpdateAssistant("a", at(1), name="B", metadata={"b": 2}))
     assert (second.version, second.name, second.metadata) == (2, "B", {"a": 1, "b": 2})
@@ -105,7 +105,7 @@ def test_every_change_makes_a_version_and_an_older_one_can_return(database: Sqli
     assert database.execute(FindVersions("a", filters={"a": 2})).rows == []
 
 
-def test_what_does_not_exist_or_may_not_be_seen_is_not_changed(database: SqliteSaver) -> None:
+def test_what_does_not_exist_or_may_not_be_seen_is_not_changed(database: Database) -> None:
     before = database.execute(PutAssistant(assistant(metadata={"owner": "ann"})))
     hidden = {"owner": "bob"}
     for operation in (
@@ -118,7 +118,7 @@ def test_what_does_not_exist_or_may_not_be_seen_is_not_changed(database: SqliteS
     assert database.execute(GetAssistant("a")) == before
 
 
-def test_assistants_are_found_and_counted(database: SqliteSaver) -> None:
+def test_assistants_are_found_and_counted(database: Database) -> None:
     for n, name in enumerate(["Alpha", "beta", "ALPHABET"]):
         kind = "even" if n % 2 == 0 else "odd"
         given = assistant(f"a{n}", name=name, graph_id=kind, metadata={"n": n}, when=at(n))
@@ -137,7 +137,7 @@ def test_assistants_are_found_and_counted(database: SqliteSaver) -> None:
     assert database.execute(CountAssistants(name="alpha")) == 2
 
 
-def test_a_deleted_assistant_takes_its_versions_and_crons_along(database: SqliteSaver) -> None:
+def test_a_deleted_assistant_takes_its_versions_and_crons_along(database: Database) -> None:
     database.execute(PutAssistant(assistant()))
     database.execute(PutCron(cron("c1")))
     database.execute(PutCron(cron("c2", assistant_id="b")))
@@ -151,7 +151,7 @@ def test_a_deleted_assistant_takes_its_versions_and_crons_along(database: Sqlite
 # --- crons ---
 
 
-def test_a_cron_reads_back_as_it_was_given_and_changed(database: SqliteSaver) -> None:
+def test_a_cron_reads_back_as_it_was_given_and_changed(database: Database) -> None:
     keep(database, thread())
     given = cron(
         "c", "t", user_id="u", timezone="Europe/Berlin", end_time=at(9), next_run_date=at(1),
@@ -166,7 +166,7 @@ def test_a_cron_reads_back_as_it_was_given_and_changed(database: SqliteSaver) ->
     assert database.execute(CountCrons()) == 1
 
 
-def test_crons_are_found_counted_and_deleted(database: SqliteSaver) -> None:
+def test_crons_are_found_counted_and_deleted(database: Database) -> None:
     keep(database, thread())
     database.execute(PutCron(cron("c1", "t", metadata={"a": 1}, when=at(1))))
     database.execute(PutCron(cron("c2", assistant_id="b", enabled=False, when=at(2))))
@@ -188,7 +188,7 @@ def test_crons_are_found_counted_and_deleted(database: SqliteSaver) -> None:
     assert database.execute(DeleteCron("c1")) is False
 
 
-def test_a_due_cron_is_advanced_by_one_caller_only(database: SqliteSaver) -> None:
+def test_a_due_cron_is_advanced_by_one_caller_only(database: Database) -> None:
     database.execute(PutCron(cron("c1", next_run_date=at(5))))
     database.execute(PutCron(cron("c2", next_run_date=at(5), enabled=False)))
     database.execute(PutCron(cron("c3", next_run_date=at(50))))
@@ -206,7 +206,7 @@ def test_a_due_cron_is_advanced_by_one_caller_only(database: SqliteSaver) -> Non
 
 
 def test_events_are_numbered_by_thread_and_read_back_by_kind_and_run(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     keep(database, thread(), thread("u"))
     first = [("run", "5-0", "values", b'{"a":1}'), ("v3", "5-1", "x", b"2")]
@@ -230,7 +230,7 @@ def test_events_are_numbered_by_thread_and_read_back_by_kind_and_run(
     ("id", "seq"), [("4-9", 0), ("5-0", 1), ("9-9", 1), ("10-0", 2), ("10-11", 3), ("x", 0)]
 )
 def test_the_place_of_an_event_id_is_found_by_its_numbers(
-    database: SqliteSaver, id: str, seq: int
+    database: Database, id: str, seq: int
 ) -> None:
     keep(database, thread())
     events = [("run", each, "e", b"1") for each in ("5-0", "10-0", "10-11")]
@@ -239,13 +239,13 @@ def test_the_place_of_an_event_id_is_found_by_its_numbers(
     assert database.execute(FindEvent("t", "r", "run", id)) == seq
 
 
-def test_a_thread_that_is_gone_keeps_no_events(database: SqliteSaver) -> None:
+def test_a_thread_that_is_gone_keeps_no_events(database: Database) -> None:
     assert database.execute(AppendEvents("t", "r", [("run", "1-0", "e", b"1")], NOW)) == 0
     assert database.execute(ReadEvents("t", "run")) == []
 
 
 def test_old_events_of_ended_runs_are_swept_and_their_numbers_not_given_again(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     ended = begin(database, run("r1"))
     events = [("run", f"{n}-0", "e", b"1") for n in range(3)]
@@ -267,12 +267,12 @@ def test_old_events_of_ended_runs_are_swept_and_their_numbers_not_given_again(
 # --- questions ---
 
 
-def found(database: SqliteSaver, **what: Any) -> list[tuple[str, str]]:
+def found(database: Database, **what: Any) -> list[tuple[str, str]]:
     page = database.execute(FindQuestions(**what))
     return [(q.row.id[-1], q.thread.thread_id) for q in page.rows]
 
 
-def test_questions_come_with_the_threads_they_are_asked_on(database: SqliteSaver) -> None:
+def test_questions_come_with_the_threads_they_are_asked_on(database: Database) -> None:
     keep(database, thread(metadata={"graph_id": "g", "owner": "ann"}))
     ask(database, question("1", asked_at=at(1)), question("2", "library", at(2)))
     mine, other = database.execute(FindQuestions()).rows
@@ -284,7 +284,7 @@ def test_questions_come_with_the_threads_they_are_asked_on(database: SqliteSaver
     assert database.execute(CountQuestions(filters={"owner": "ann"})) == 1
 
 
-def test_questions_are_found_by_what_they_are(database: SqliteSaver) -> None:
+def test_questions_are_found_by_what_they_are(database: Database) -> None:
     keep(database, thread(), thread("u"))
     ask(
         database,
@@ -309,7 +309,7 @@ def test_questions_are_found_by_what_they_are(database: SqliteSaver) -> None:
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("limit", [1, 2, 3])
-def test_pages_of_questions_leave_nobody_out(database: SqliteSaver, order: Any, limit: int) -> None:
+def test_pages_of_questions_leave_nobody_out(database: Database, order: Any, limit: int) -> None:
     """Two threads hold the same questions, asked at the same time: one is a copy of the other."""
     for copy in ("t", "u"):
         keep(database, thread(copy))
@@ -331,7 +331,7 @@ def test_pages_of_questions_leave_nobody_out(database: SqliteSaver, order: Any, 
 # --- keys ---
 
 
-def test_keys_are_kept_found_used_and_revoked(database: SqliteSaver) -> None:
+def test_keys_are_kept_found_used_and_revoked(database: Database) -> None:
     first = ApiKey("k1", "d1", "ci", "bot", ("runs:read",), ("ops",), at(), at(99))
     second = ApiKey("k2", "d2", "me", "ann", (), (), at(1))
     for key in (second, first):

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from tests.contract.records import (
     NOW,
+    Database,
     Open,
     accept,
     ask,
     at,
     begin,
     commit,
+    dump,
     keep,
     question,
     run,
@@ -22,7 +24,6 @@ from tests.contract.records import (
 )
 
 from caesura.checkpoint.operations import Answer, DeleteRuns, FindInterrupts, Load, PutWrites
-from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import (
     AlreadyAnsweredError,
     AmbiguousResumeError,
@@ -65,27 +66,27 @@ from caesura.storage.parts import _known
 Q1, Q2 = question("1").id, question("2").id
 
 
-def claim(database: SqliteSaver, worker: str = "w", now: float = NOW + 100, **where: Any) -> Any:
+def claim(database: Database, worker: str = "w", now: float = NOW + 100, **where: Any) -> Any:
     return database.execute(ClaimRun(worker, now, at(100), now + 30, **where))
 
 
-def finish(database: SqliteSaver, given: Run, **fields: Any) -> Any:
+def finish(database: Database, given: Run, **fields: Any) -> Any:
     told = {"at": at(50), "status": "success", "thread_status": "idle", **fields}
     return database.execute(FinishRun(given, **told))
 
 
-def statuses(database: SqliteSaver, thread_id: str | None = "t") -> dict[str, str]:
+def statuses(database: Database, thread_id: str | None = "t") -> dict[str, str]:
     return {r.run_id: r.status for r in database.execute(FindRuns(thread_id, limit=None))}
 
 
-def status_of(database: SqliteSaver, thread_id: str = "t") -> str:
+def status_of(database: Database, thread_id: str = "t") -> str:
     return str(database.execute(GetThread(thread_id)).status)
 
 
 # --- accepting ---
 
 
-def test_an_accepted_run_reads_back_as_it_was_given(database: SqliteSaver) -> None:
+def test_an_accepted_run_reads_back_as_it_was_given(database: Database) -> None:
     given = run(
         "r", metadata={"m": [1]}, kwargs={"input": {"x": "ä"}}, multitask_strategy="reject",
         temporary=True, resumable=True, actor="ann", trace={"traceparent": "00-1"},
@@ -97,13 +98,13 @@ def test_an_accepted_run_reads_back_as_it_was_given(database: SqliteSaver) -> No
     assert database.execute(GetRun("r", "other")) is None
 
 
-def test_a_run_on_an_unknown_thread_is_refused(database: SqliteSaver) -> None:
+def test_a_run_on_an_unknown_thread_is_refused(database: Database) -> None:
     with pytest.raises(UnknownRecordError):
         database.execute(AcceptRun(run("r"), at(), NOW))
     assert database.execute(GetRun("r")) is None
 
 
-def test_a_thread_that_may_not_be_seen_takes_no_run(database: SqliteSaver) -> None:
+def test_a_thread_that_may_not_be_seen_takes_no_run(database: Database) -> None:
     keep(database, thread(metadata={"owner": "ann"}))
     for new_thread, error in ((None, UnknownRecordError), (thread(), AlreadyExistsError)):
         with pytest.raises(error):
@@ -113,7 +114,7 @@ def test_a_thread_that_may_not_be_seen_takes_no_run(database: SqliteSaver) -> No
 
 
 def test_accepting_a_run_makes_its_thread_busy_and_notes_what_it_is_of(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     keep(database, thread(metadata={"a": 1, "b": 1}, ttl=Ttl(1)))
     outcome = accept(database, run("r"), thread_metadata={"b": 2}, thread_config={"tags": ["x"]})
@@ -124,7 +125,7 @@ def test_accepting_a_run_makes_its_thread_busy_and_notes_what_it_is_of(
     assert outcome.thread.config == {"tags": ["x"]}
 
 
-def test_a_run_is_claimed_at_once_where_nothing_is_in_the_way(database: SqliteSaver) -> None:
+def test_a_run_is_claimed_at_once_where_nothing_is_in_the_way(database: Database) -> None:
     database.execute(commit("t", "c7"))
     outcome = accept(database, run("r"), claim_for=("w", NOW + 30))
     assert outcome.started
@@ -135,7 +136,7 @@ def test_a_run_is_claimed_at_once_where_nothing_is_in_the_way(database: SqliteSa
     assert held.start_checkpoint == "c7"
 
 
-def test_a_run_waits_behind_another_and_for_its_time(database: SqliteSaver) -> None:
+def test_a_run_waits_behind_another_and_for_its_time(database: Database) -> None:
     begin(database, run("r1"))
     assert not accept(database, run("r2"), claim_for=("w", NOW + 30)).started
     later = accept(database, run("r3", "u", not_before=NOW + 60), claim_for=("w", NOW + 30))
@@ -143,7 +144,7 @@ def test_a_run_waits_behind_another_and_for_its_time(database: SqliteSaver) -> N
     assert statuses(database, None) == {"r1": "running", "r2": "pending", "r3": "pending"}
 
 
-def test_reject_refuses_a_busy_thread_and_stores_nothing(database: SqliteSaver) -> None:
+def test_reject_refuses_a_busy_thread_and_stores_nothing(database: Database) -> None:
     accept(database, run("r1"))
     with pytest.raises(ThreadBusyError):
         accept(database, run("r2", multitask_strategy="reject"), thread_metadata={"a": 1})
@@ -153,7 +154,7 @@ def test_reject_refuses_a_busy_thread_and_stores_nothing(database: SqliteSaver) 
 
 @pytest.mark.parametrize("action", ["interrupt", "rollback"])
 def test_interrupt_and_rollback_end_what_waits_and_ask_what_runs_to_stop(
-    database: SqliteSaver, action: Any
+    database: Database, action: Any
 ) -> None:
     begin(database, run("r1"))
     accept(database, run("r2"))
@@ -172,7 +173,7 @@ def test_interrupt_and_rollback_end_what_waits_and_ask_what_runs_to_stop(
 
 
 def test_a_run_is_claimed_at_once_after_ending_those_that_only_waited(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     accept(database, run("r1"))
     outcome = accept(database, run("r2", multitask_strategy="interrupt"), claim_for=("w", NOW + 30))
@@ -183,7 +184,7 @@ def test_a_run_is_claimed_at_once_after_ending_those_that_only_waited(
 # --- answers ---
 
 
-def test_answers_are_accepted_with_the_run_that_carries_them(database: SqliteSaver) -> None:
+def test_answers_are_accepted_with_the_run_that_carries_them(database: Database) -> None:
     keep(database, thread())
     ask(database, question("1"), question("2"))
     outcome = accept(database, run("r"), answers=[Answer(Q2, "no", "ann"), Answer(Q1, "yes")])
@@ -195,7 +196,7 @@ def test_answers_are_accepted_with_the_run_that_carries_them(database: SqliteSav
 
 
 def test_a_bare_resume_is_bound_to_the_one_open_interrupt_of_any_namespace(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     keep(database, thread())
     ask(database, question("1", ns="nested:1"))
@@ -204,19 +205,19 @@ def test_a_bare_resume_is_bound_to_the_one_open_interrupt_of_any_namespace(
     assert (row.answer, row.answered_by) == ("yes", "ann")
 
 
-def test_a_resume_map_is_bound_by_id(database: SqliteSaver) -> None:
+def test_a_resume_map_is_bound_by_id(database: Database) -> None:
     keep(database, thread())
     ask(database, question("1"), question("2"))
     assert accept(database, run("r"), bind=Bound({Q2: "no"})).run.accepted == (Q2,)
     assert [r.id for r in database.execute(FindInterrupts("t"))] == [Q1]
 
 
-def close_one(database: SqliteSaver) -> None:
+def close_one(database: Database) -> None:
     ask(database, question("1"))
     accept(database, run("first"), answers=[Answer(Q1, "yes")])
 
 
-def withdraw_one(database: SqliteSaver) -> None:
+def withdraw_one(database: Database) -> None:
     ask(database, question("1"))
     accept(database, run("first"), withdraw="new input")
 
@@ -235,17 +236,17 @@ def withdraw_one(database: SqliteSaver) -> None:
     ids=["nothing", "ambiguous", "bound-twice", "twice", "withdrawn", "unknown", "unstorable"],
 )
 def test_a_refused_answer_leaves_nothing_behind(
-    database: SqliteSaver, given: Any, what: Any, error: type[Exception]
+    database: Database, given: Any, what: Any, error: type[Exception]
 ) -> None:
     keep(database, thread())
     given(database)
-    before = "\n".join(database.conn.iterdump())
+    before = dump(database)
     with pytest.raises(error):
         accept(database, run("r", multitask_strategy="rollback"), **what)
-    assert "\n".join(database.conn.iterdump()) == before
+    assert dump(database) == before
 
 
-def test_a_refused_answer_tells_what_was_decided(database: SqliteSaver) -> None:
+def test_a_refused_answer_tells_what_was_decided(database: Database) -> None:
     keep(database, thread())
     close_one(database)
     with pytest.raises(AlreadyAnsweredError) as refusal:
@@ -253,7 +254,7 @@ def test_a_refused_answer_tells_what_was_decided(database: SqliteSaver) -> None:
     assert refusal.value.answer == "yes"
 
 
-def test_new_input_withdraws_what_waits(database: SqliteSaver) -> None:
+def test_new_input_withdraws_what_waits(database: Database) -> None:
     keep(database, thread())
     ask(database, question("1"), question("2", ns="nested:1"))
     assert sorted(accept(database, run("r"), withdraw="new input").withdrawn) == [Q1, Q2]
@@ -261,7 +262,7 @@ def test_new_input_withdraws_what_waits(database: SqliteSaver) -> None:
     assert {(r.status, r.reason, r.closed_at) for r in rows} == {("withdrawn", "new input", at(1))}
 
 
-def test_new_input_is_refused_by_a_waiting_thread_where_asked(database: SqliteSaver) -> None:
+def test_new_input_is_refused_by_a_waiting_thread_where_asked(database: Database) -> None:
     keep(database, thread())
     ask(database, question("1"))
     with pytest.raises(ThreadWaitingError) as refusal:
@@ -273,12 +274,12 @@ def test_new_input_is_refused_by_a_waiting_thread_where_asked(database: SqliteSa
 
 @pytest.mark.parametrize("when", range(4, 12))
 def test_an_error_at_any_statement_of_accepting_leaves_nothing_behind(
-    database: SqliteSaver, when: int, monkeypatch: pytest.MonkeyPatch
+    database: Database, when: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(database, thread())
     ask(database, question("1"))
     accept(database, run("r1"))
-    before = "\n".join(database.conn.iterdump())
+    before = dump(database)
     performer = _known[AcceptRun]
 
     def failing(*args: Any) -> Any:
@@ -293,13 +294,13 @@ def test_an_error_at_any_statement_of_accepting_leaves_nothing_behind(
             database, run("r2", multitask_strategy="interrupt"), bind=Bound("yes"),
             idempotency=("s", "k", "d"), claim_for=("w", NOW + 30), thread_metadata={"a": 1},
         )  # fmt: skip
-    assert "\n".join(database.conn.iterdump()) == before
+    assert dump(database) == before
 
 
 # --- idempotency ---
 
 
-def test_a_repeated_request_gets_the_first_run_again(database: SqliteSaver) -> None:
+def test_a_repeated_request_gets_the_first_run_again(database: Database) -> None:
     first = accept(database, run("r1"), idempotency=("s", "k", "d"))
     again = accept(database, run("r2"), idempotency=("s", "k", "d"))
     assert again.repeated
@@ -310,7 +311,7 @@ def test_a_repeated_request_gets_the_first_run_again(database: SqliteSaver) -> N
 
 
 def test_a_repeated_request_gets_the_first_run_even_after_its_temporary_thread_is_gone(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     held = begin(database, run("r1", temporary=True), idempotency=("s", "k", "d"))
     finish(database, held, remove_thread=True)
@@ -321,7 +322,7 @@ def test_a_repeated_request_gets_the_first_run_even_after_its_temporary_thread_i
 
 
 def test_a_key_is_not_used_for_two_requests_but_may_be_in_two_scopes(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     accept(database, run("r1"), idempotency=("s", "k", "d"))
     with pytest.raises(IdempotencyError):
@@ -332,7 +333,7 @@ def test_a_key_is_not_used_for_two_requests_but_may_be_in_two_scopes(
 # --- claiming ---
 
 
-def test_the_run_that_is_due_longest_is_claimed_first(database: SqliteSaver) -> None:
+def test_the_run_that_is_due_longest_is_claimed_first(database: Database) -> None:
     accept(database, run("r1", "a", when=at(20)))
     accept(database, run("r2", "b", when=at(10)))
     accept(database, run("r3", "c", not_before=NOW + 15))
@@ -341,7 +342,7 @@ def test_the_run_that_is_due_longest_is_claimed_first(database: SqliteSaver) -> 
     assert [r and r.run_id for r in claimed] == ["r2", "r3", "r1", None]
 
 
-def test_a_claimed_run_is_held_and_counts_its_attempts(database: SqliteSaver) -> None:
+def test_a_claimed_run_is_held_and_counts_its_attempts(database: Database) -> None:
     database.execute(commit("t", "c1"))
     accept(database, run("r"))
     first = claim(database)
@@ -356,7 +357,7 @@ def test_a_claimed_run_is_held_and_counts_its_attempts(database: SqliteSaver) ->
     assert (second.started_at, second.start_checkpoint) == (at(100), "c1")
 
 
-def test_a_thread_has_one_running_run_and_its_others_wait_in_order(database: SqliteSaver) -> None:
+def test_a_thread_has_one_running_run_and_its_others_wait_in_order(database: Database) -> None:
     for n in (1, 2, 3):
         accept(database, run(f"r{n}", when=at(n)))
     held = claim(database)
@@ -366,7 +367,7 @@ def test_a_thread_has_one_running_run_and_its_others_wait_in_order(database: Sql
     assert claim(database).run_id == "r2"
 
 
-def test_a_run_can_be_claimed_on_one_thread_only(database: SqliteSaver) -> None:
+def test_a_run_can_be_claimed_on_one_thread_only(database: Database) -> None:
     accept(database, run("r1", "a", when=at(1)))
     accept(database, run("r2", "b", when=at(2), not_before=NOW + 50))
     assert claim(database, now=NOW + 40, thread_id="b") is None
@@ -400,7 +401,7 @@ def test_two_connections_claim_each_run_exactly_once(another: Open) -> None:
     assert set(statuses(first, None).values()) == {"success"}
 
 
-def test_the_next_time_at_which_a_run_is_due_is_known(database: SqliteSaver) -> None:
+def test_the_next_time_at_which_a_run_is_due_is_known(database: Database) -> None:
     assert database.execute(NextDue(NOW)) is None
     accept(database, run("r0", "a"))
     accept(database, run("r1", "b", not_before=NOW + 60))
@@ -412,7 +413,7 @@ def test_the_next_time_at_which_a_run_is_due_is_known(database: SqliteSaver) -> 
 # --- leases ---
 
 
-def test_a_worker_extends_what_it_holds_and_learns_what_shall_stop(database: SqliteSaver) -> None:
+def test_a_worker_extends_what_it_holds_and_learns_what_shall_stop(database: Database) -> None:
     begin(database, run("r1", "a"))
     begin(database, run("r2", "b"))
     accept(database, run("r3", "c"), claim_for=("other", NOW + 30))
@@ -424,7 +425,7 @@ def test_a_worker_extends_what_it_holds_and_learns_what_shall_stop(database: Sql
     assert database.execute(ExtendLeases("w", NOW + 99, [])) == []
 
 
-def test_runs_of_dead_workers_and_ended_leases_are_released(database: SqliteSaver) -> None:
+def test_runs_of_dead_workers_and_ended_leases_are_released(database: Database) -> None:
     for n, (worker, lease) in enumerate([("w", 10), ("v", 10), ("v", 90), ("u", 90)]):
         accept(database, run(f"r{n}", f"t{n}"), claim_for=(worker, NOW + lease))
     assert sorted(database.execute(FindWorkers())) == ["u", "v", "w"]
@@ -439,7 +440,7 @@ def test_runs_of_dead_workers_and_ended_leases_are_released(database: SqliteSave
 # --- the fence ---
 
 
-def test_only_the_attempt_that_holds_a_run_may_store(database: SqliteSaver) -> None:
+def test_only_the_attempt_that_holds_a_run_may_store(database: Database) -> None:
     held = begin(database, run("r"))
     database.execute(Fenced(commit("t", "c1"), "r", held.attempt))
     assert database.execute(Load("t", "")).checkpoint_id == "c1"
@@ -455,7 +456,7 @@ def test_only_the_attempt_that_holds_a_run_may_store(database: SqliteSaver) -> N
 
 
 def test_an_operation_that_begins_by_itself_and_one_with_nothing_to_store_are_fenced_too(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     held = begin(database, run("r"))
     opening = PutWrites("t", "", "c", "task", "", [("x", 1)], opened=[question("1")])
@@ -486,7 +487,7 @@ def test_a_deleted_thread_stays_deleted_though_its_run_goes_on(another: Open) ->
 # --- ending ---
 
 
-def test_a_finished_run_sets_its_thread(database: SqliteSaver) -> None:
+def test_a_finished_run_sets_its_thread(database: Database) -> None:
     keep(database, thread(ttl=Ttl(2)))
     held = begin(database, run("r"))
     ended, after = finish(
@@ -503,7 +504,7 @@ def test_a_finished_run_sets_its_thread(database: SqliteSaver) -> None:
     assert after.trace == {"traceparent": "00-1"}
 
 
-def test_a_thread_stays_busy_while_other_runs_wait(database: SqliteSaver) -> None:
+def test_a_thread_stays_busy_while_other_runs_wait(database: Database) -> None:
     held = begin(database, run("r1"))
     accept(database, run("r2"))
     _, after = finish(database, held, thread_status="interrupted")
@@ -512,19 +513,19 @@ def test_a_thread_stays_busy_while_other_runs_wait(database: SqliteSaver) -> Non
     assert after.status == "interrupted"
 
 
-def test_a_stale_attempt_changes_nothing(database: SqliteSaver) -> None:
+def test_a_stale_attempt_changes_nothing(database: Database) -> None:
     held = begin(database, run("r"))
     database.execute(ReleaseRuns(NOW, ["w"]))
-    before = "\n".join(database.conn.iterdump())
+    before = dump(database)
     assert finish(database, held) is None
-    assert "\n".join(database.conn.iterdump()) == before
+    assert dump(database) == before
     again = claim(database)
     assert finish(database, held, remove_thread=True) is None
     assert finish(database, again) is not None
     assert finish(database, again) is None
 
 
-def test_a_run_that_ended_shows_the_stop_that_was_asked_meanwhile(database: SqliteSaver) -> None:
+def test_a_run_that_ended_shows_the_stop_that_was_asked_meanwhile(database: Database) -> None:
     held = begin(database, run("r"))
     database.execute(CancelRuns(at(2), "interrupt", "t"))
     ended, _ = finish(database, held, status="interrupted")
@@ -532,7 +533,7 @@ def test_a_run_that_ended_shows_the_stop_that_was_asked_meanwhile(database: Sqli
     assert ended == database.execute(GetRun("r"))
 
 
-def test_a_rolled_back_run_is_removed_with_its_events(database: SqliteSaver) -> None:
+def test_a_rolled_back_run_is_removed_with_its_events(database: Database) -> None:
     held = begin(database, run("r"))
     database.execute(AppendEvents("t", "r", [("run", "1-0", "e", b"1")], NOW))
     ended, after = finish(database, held, status="interrupted", remove_run=True)
@@ -541,7 +542,7 @@ def test_a_rolled_back_run_is_removed_with_its_events(database: SqliteSaver) -> 
     assert stored(database, "run_events") == 0
 
 
-def test_a_temporary_thread_goes_with_its_run(database: SqliteSaver) -> None:
+def test_a_temporary_thread_goes_with_its_run(database: Database) -> None:
     held = begin(database, run("r", temporary=True), new_thread=thread(metadata={"a": 1}))
     database.execute(Fenced(commit("t"), "r", held.attempt))
     ended, last = finish(database, held, remove_thread=True)
@@ -555,7 +556,7 @@ def test_a_temporary_thread_goes_with_its_run(database: SqliteSaver) -> None:
 
 @pytest.mark.parametrize(("waits", "status"), [(False, "idle"), (True, "interrupted")])
 def test_cancelling_a_waiting_run_ends_it_and_frees_its_thread(
-    database: SqliteSaver, waits: bool, status: str
+    database: Database, waits: bool, status: str
 ) -> None:
     accept(database, run("r"))
     if waits:
@@ -567,7 +568,7 @@ def test_cancelling_a_waiting_run_ends_it_and_frees_its_thread(
     assert database.execute(CancelRuns(at(6), "interrupt", "t")) == []
 
 
-def test_cancelling_a_running_run_asks_it_to_stop(database: SqliteSaver) -> None:
+def test_cancelling_a_running_run_asks_it_to_stop(database: Database) -> None:
     begin(database, run("r1"))
     accept(database, run("r2"))
     found = database.execute(CancelRuns(at(5), "interrupt", "t", ["r1"]))
@@ -579,7 +580,7 @@ def test_cancelling_a_running_run_asks_it_to_stop(database: SqliteSaver) -> None
 
 
 def test_a_run_that_is_asked_to_roll_back_does_so_whatever_else_is_asked(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     begin(database, run("r"))
     for action, expected in (
@@ -589,7 +590,7 @@ def test_a_run_that_is_asked_to_roll_back_does_so_whatever_else_is_asked(
         assert found.cancel == database.execute(GetRun("r")).cancel == expected
 
 
-def test_rolling_back_a_waiting_run_deletes_it(database: SqliteSaver) -> None:
+def test_rolling_back_a_waiting_run_deletes_it(database: Database) -> None:
     accept(database, run("r"))
     (ended,) = database.execute(CancelRuns(at(5), "rollback", "t"))
     assert (ended.run_id, ended.status) == ("r", "interrupted")
@@ -602,7 +603,7 @@ def test_rolling_back_a_waiting_run_deletes_it(database: SqliteSaver) -> None:
     [("pending", {"r2", "r3"}), ("running", {"r1"}), ("all", {"r1", "r2", "r3"})],
 )
 def test_runs_of_all_threads_are_cancelled_by_how_they_stand(
-    database: SqliteSaver, status: Any, expected: set[str]
+    database: Database, status: Any, expected: set[str]
 ) -> None:
     begin(database, run("r1", "a"))
     accept(database, run("r2", "a"))
@@ -614,7 +615,7 @@ def test_runs_of_all_threads_are_cancelled_by_how_they_stand(
 
 @pytest.mark.parametrize("operation", [CancelRuns(at(5), "interrupt", "t"), RemoveRun("t", "r")])
 def test_a_temporary_thread_goes_with_a_run_that_never_began(
-    database: SqliteSaver, operation: Any
+    database: Database, operation: Any
 ) -> None:
     accept(database, run("r", temporary=True))
     assert database.execute(operation)
@@ -622,7 +623,7 @@ def test_a_temporary_thread_goes_with_a_run_that_never_began(
     assert database.execute(GetRun("r")) is None
 
 
-def test_a_removed_run_leaves_its_checkpoints(database: SqliteSaver) -> None:
+def test_a_removed_run_leaves_its_checkpoints(database: Database) -> None:
     held = begin(database, run("r"))
     database.execute(Fenced(commit("t"), "r", held.attempt))
     database.execute(AppendEvents("t", "r", [("run", "1-0", "e", b"1")], NOW))
@@ -636,7 +637,7 @@ def test_a_removed_run_leaves_its_checkpoints(database: SqliteSaver) -> None:
 # --- reading ---
 
 
-def test_runs_are_found_newest_first(database: SqliteSaver) -> None:
+def test_runs_are_found_newest_first(database: Database) -> None:
     for n in range(4):
         accept(database, run(f"r{n}", "ab"[n % 2], when=at(n)))
     held = claim(database)
@@ -654,7 +655,7 @@ def test_runs_are_found_newest_first(database: SqliteSaver) -> None:
     assert found(limit=None) == ["r3", "r2", "r1", "r0"]
 
 
-def test_runs_in_flight_are_counted(database: SqliteSaver) -> None:
+def test_runs_in_flight_are_counted(database: Database) -> None:
     assert database.execute(CountRuns()) == {"pending": 0, "running": 0, "oldest_pending": None}
     finish(database, begin(database, run("r0", "z")))
     begin(database, run("r1", "a"))
@@ -665,7 +666,7 @@ def test_runs_in_flight_are_counted(database: SqliteSaver) -> None:
     }  # fmt: skip
 
 
-async def test_records_are_kept_from_async_code_too(database: SqliteSaver) -> None:
+async def test_records_are_kept_from_async_code_too(database: Database) -> None:
     moment = AcceptRun(run("r"), at(), NOW, new_thread=thread())
     assert (await database.aexecute(moment)).run.status == "pending"
     assert (await database.aexecute(GetRun("r"))).run_id == "r"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.contract.records import (
     NOW,
+    Database,
     accept,
     ask,
     at,
@@ -20,7 +21,6 @@ from tests.contract.records import (
 )
 
 from caesura.checkpoint.operations import FindInterrupts, Load, PutWrites
-from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import InvalidFilterError, StorageError
 from caesura.records.errors import AlreadyExistsError
 from caesura.records.operations import (
@@ -47,14 +47,14 @@ TABLES = (
 )  # fmt: skip
 
 
-def found(database: SqliteSaver, **what: Any) -> list[str]:
+def found(database: Database, **what: Any) -> list[str]:
     return [t.thread_id for t in database.execute(FindThreads(**what)).rows]
 
 
 # --- made ---
 
 
-def test_a_thread_reads_back_as_it_was_given(database: SqliteSaver) -> None:
+def test_a_thread_reads_back_as_it_was_given(database: Database) -> None:
     given = thread(
         metadata={"a": [1, {"b": None}], "ä": "日本"}, config={"tags": ["x"]}, status="error",
         error={"error": "E"}, touched=True, trace={"traceparent": "00-1"},
@@ -63,7 +63,7 @@ def test_a_thread_reads_back_as_it_was_given(database: SqliteSaver) -> None:
     assert database.execute(GetThread("other")) is None
 
 
-def test_a_new_thread_with_a_time_to_live_knows_when_it_expires(database: SqliteSaver) -> None:
+def test_a_new_thread_with_a_time_to_live_knows_when_it_expires(database: Database) -> None:
     made = database.execute(CreateThread(thread(ttl=Ttl(1.5, "keep_latest"))))
     assert made.expires_at == at(90)
     assert database.execute(GetThread("t")) == made
@@ -71,7 +71,7 @@ def test_a_new_thread_with_a_time_to_live_knows_when_it_expires(database: Sqlite
     assert endless.expires_at is None
 
 
-def test_an_id_that_is_taken_is_refused_or_gives_what_is_there(database: SqliteSaver) -> None:
+def test_an_id_that_is_taken_is_refused_or_gives_what_is_there(database: Database) -> None:
     keep(database, thread(metadata={"owner": "ann"}))
     with pytest.raises(AlreadyExistsError):
         database.execute(CreateThread(thread()))
@@ -81,7 +81,7 @@ def test_an_id_that_is_taken_is_refused_or_gives_what_is_there(database: SqliteS
         database.execute(CreateThread(thread(), "do_nothing", {"owner": "bob"}))
 
 
-def test_what_json_cannot_hold_is_refused_and_spoils_no_search(database: SqliteSaver) -> None:
+def test_what_json_cannot_hold_is_refused_and_spoils_no_search(database: Database) -> None:
     keep(database, thread("u", metadata={"a": 1}))
     with pytest.raises(ValueError, match="JSON"):
         database.execute(CreateThread(thread(metadata={"a": float("nan")})))
@@ -91,7 +91,7 @@ def test_what_json_cannot_hold_is_refused_and_spoils_no_search(database: SqliteS
 # --- changed ---
 
 
-def test_metadata_is_merged_and_a_time_to_live_starts_anew(database: SqliteSaver) -> None:
+def test_metadata_is_merged_and_a_time_to_live_starts_anew(database: Database) -> None:
     keep(database, thread(metadata={"a": 1, "b": 1}, ttl=Ttl(1)))
     changed = database.execute(UpdateThread("t", at(10), {"b": 2}))
     assert changed == database.execute(GetThread("t"))
@@ -104,7 +104,7 @@ def test_metadata_is_merged_and_a_time_to_live_starts_anew(database: SqliteSaver
 
 
 @pytest.mark.parametrize(("busy", "status"), [(False, "interrupted"), (True, "busy")])
-def test_a_state_written_by_hand_is_noted(database: SqliteSaver, busy: bool, status: str) -> None:
+def test_a_state_written_by_hand_is_noted(database: Database, busy: bool, status: str) -> None:
     keep(database, thread(ttl=Ttl(1), metadata={"a": 1}))
     if busy:
         accept(database, run("r"))
@@ -119,7 +119,7 @@ def test_a_state_written_by_hand_is_noted(database: SqliteSaver, busy: bool, sta
 # --- found ---
 
 
-def test_threads_are_found_in_pages_and_orders(database: SqliteSaver) -> None:
+def test_threads_are_found_in_pages_and_orders(database: Database) -> None:
     for n, status in enumerate(["idle", "error", "idle", "interrupted"]):
         keep(database, thread(f"t{n}", when=at(n), status=status))
     assert found(database) == ["t3", "t2", "t1", "t0"]
@@ -175,7 +175,7 @@ METADATA = {
     ids=str,
 )
 def test_a_search_in_metadata_asks_what_it_contains(
-    database: SqliteSaver, wanted: Any, held: bool
+    database: Database, wanted: Any, held: bool
 ) -> None:
     keep(database, thread(metadata=METADATA), thread("other"))
     assert ("t" in found(database, metadata=wanted)) is held
@@ -211,9 +211,7 @@ def test_a_search_in_metadata_asks_what_it_contains(
     ],
     ids=str,
 )
-def test_a_filter_decides_who_sees_a_thread(
-    database: SqliteSaver, filters: Any, seen: bool
-) -> None:
+def test_a_filter_decides_who_sees_a_thread(database: Database, filters: Any, seen: bool) -> None:
     keep(database, thread(metadata=METADATA), thread("other"))
     assert (database.execute(GetThread("t", filters)) is not None) is seen
     assert found(database, filters=filters) == (["t"] if seen else [])
@@ -221,7 +219,7 @@ def test_a_filter_decides_who_sees_a_thread(
     assert (database.execute(RemoveThread("t", filters)) is not None) is seen
 
 
-def test_a_filter_that_is_not_understood_is_refused(database: SqliteSaver) -> None:
+def test_a_filter_that_is_not_understood_is_refused(database: Database) -> None:
     for rule in ({"$gt": 1}, {"$eq": 1, "$contains": 1}):
         with pytest.raises(InvalidFilterError):
             database.execute(GetThread("t", {"a": rule}))
@@ -230,7 +228,7 @@ def test_a_filter_that_is_not_understood_is_refused(database: SqliteSaver) -> No
 # --- removed, copied ---
 
 
-def fill(database: SqliteSaver) -> None:
+def fill(database: Database) -> None:
     """A thread with something in every table."""
     accept(database, run("r"))
     database.execute(commit("t"))
@@ -240,7 +238,7 @@ def fill(database: SqliteSaver) -> None:
     database.execute(PutCron(Cron("c", "a", "g", "t", "* * * * *", {}, at(), at())))
 
 
-def test_a_thread_is_removed_with_everything(database: SqliteSaver) -> None:
+def test_a_thread_is_removed_with_everything(database: Database) -> None:
     fill(database)
     keep(database, thread("other"))
     assert all(stored(database, table) for table in TABLES)
@@ -250,7 +248,7 @@ def test_a_thread_is_removed_with_everything(database: SqliteSaver) -> None:
     assert database.execute(GetThread("other")) is not None
 
 
-def test_what_a_library_keeps_without_a_record_is_not_removed(database: SqliteSaver) -> None:
+def test_what_a_library_keeps_without_a_record_is_not_removed(database: Database) -> None:
     database.execute(commit("t"))
     assert database.execute(RemoveThread("t")) is None
     assert database.execute(Load("t", "")) is not None
@@ -258,7 +256,7 @@ def test_what_a_library_keeps_without_a_record_is_not_removed(database: SqliteSa
 
 @pytest.mark.parametrize(("waits", "status"), [(False, "idle"), (True, "interrupted")])
 def test_a_copy_holds_what_its_source_holds_but_no_runs(
-    database: SqliteSaver, waits: bool, status: str
+    database: Database, waits: bool, status: str
 ) -> None:
     keep(database, thread(metadata={"a": 1}, touched=True, ttl=Ttl(1), config={"tags": ["x"]}))
     accept(database, run("r"))
@@ -275,7 +273,7 @@ def test_a_copy_holds_what_its_source_holds_but_no_runs(
 
 
 def test_a_copy_needs_a_source_that_may_be_seen_and_a_place_that_is_free(
-    database: SqliteSaver,
+    database: Database,
 ) -> None:
     keep(database, thread(metadata={"owner": "ann"}), thread("taken"))
     assert database.execute(DuplicateThread("none", "u", at())) is None
@@ -288,7 +286,7 @@ def test_a_copy_needs_a_source_that_may_be_seen_and_a_place_that_is_free(
     assert found(database, order="asc", sort_by="thread_id") == ["t", "taken"]
 
 
-def test_expired_threads_are_those_that_nothing_needs(database: SqliteSaver) -> None:
+def test_expired_threads_are_those_that_nothing_needs(database: Database) -> None:
     keep(
         database, thread("over", ttl=Ttl(1)), thread("later", ttl=Ttl(9)), thread("for-ever"),
         thread("busy", ttl=Ttl(1)), thread("asks", ttl=Ttl(1)),
@@ -302,7 +300,7 @@ def test_expired_threads_are_those_that_nothing_needs(database: SqliteSaver) -> 
     assert database.execute(FindExpired(at(29))) == []
 
 
-def test_a_thread_is_measured_as_it_is_stored(database: SqliteSaver) -> None:
+def test_a_thread_is_measured_as_it_is_stored(database: Database) -> None:
     nothing = database.execute(MeasureThread("t"))
     assert nothing == {
         "total_bytes": 0, "checkpoints": {"count": 0, "bytes": 0},
@@ -318,7 +316,7 @@ def test_a_thread_is_measured_as_it_is_stored(database: SqliteSaver) -> None:
     assert measured["total_bytes"] == parts
 
 
-def test_crons_of_a_removed_thread_go_with_it(database: SqliteSaver) -> None:
+def test_crons_of_a_removed_thread_go_with_it(database: Database) -> None:
     fill(database)
     database.execute(PutCron(Cron("other", "a", "g", None, "* * * * *", {}, at(), at())))
     database.execute(RemoveThread("t"))

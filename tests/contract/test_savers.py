@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contract.records import rows
+from tests.databases import fresh_schema, postgres_saver, postgres_url
 
 from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.operations import (
@@ -26,6 +28,7 @@ from caesura.checkpoint.operations import (
     PutWrites,
     TaskWrites,
 )
+from caesura.checkpoint.postgres.aio import AsyncPostgresSaver
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.checkpoint.sqlite.aio import AsyncSqliteSaver
 from caesura.errors import AlreadyAnsweredError, StaleThreadError, StorageError
@@ -46,10 +49,34 @@ from caesura.testing.savers import (
     interrupt_row,
 )
 
-MAKERS: dict[str, Callable[[Path], Any]] = {
-    "memory": lambda _: InMemorySaver(),
-    "sqlite": lambda folder: SqliteSaver(connect(str(folder / "db"))),
-    "sqlite-aio": lambda folder: AsyncSqliteSaver(str(folder / "db")),
+
+@contextmanager
+def postgres_aio(_: Path) -> Iterator[AsyncPostgresSaver]:
+    """A saver of an event loop that runs in a thread, where its sync methods may be called."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def make(schema: str) -> AsyncPostgresSaver:
+        return AsyncPostgresSaver(postgres_url(), schema=schema)
+
+    try:
+        with fresh_schema() as schema:
+            saver = asyncio.run_coroutine_threadsafe(make(schema), loop).result()
+            yield saver
+            asyncio.run_coroutine_threadsafe(saver.aclose(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+MAKERS: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
+    "memory": lambda _: nullcontext(InMemorySaver()),
+    "sqlite": lambda folder: closing(SqliteSaver(connect(str(folder / "db")))),
+    "sqlite-aio": lambda folder: closing(AsyncSqliteSaver(str(folder / "db"))),
+    "postgres": lambda _: postgres_saver(),
+    "postgres-aio": postgres_aio,
 }
 
 
@@ -64,11 +91,8 @@ class TestEverySaver(EngineContract):
     def calls(
         self, request: pytest.FixtureRequest, colour: type[Calls], tmp_path: Path
     ) -> Iterator[Calls]:
-        saver = MAKERS[request.param](tmp_path)
-        with closing(colour(saver)) as calls:
+        with MAKERS[request.param](tmp_path) as saver, closing(colour(saver)) as calls:
             yield calls
-        if isinstance(saver, SqliteSaver):
-            saver.close()
 
 
 def test_the_shipped_suite_runs_without_pytest() -> None:
@@ -458,18 +482,17 @@ class Shouting:
 def test_a_serializer_with_typed_methods_only_is_used_for_everything(
     name: str, tmp_path: Path
 ) -> None:
-    saver = MAKERS[name](tmp_path)
-    saver.serde = Shouting()
-    walker = Walker(SyncCalls(saver))
-    walker.commit({"a": ["x", None]})
-    walker.ask("i1")
-    saver.execute(Accept(THREAD, [Answer("i1", {"k": "v"})], AT))
-    assert walker.load().values == {"a": ["x", None]}
-    assert walker.load().rows[0].answer == {"k": "v"}
-    if name != "memory":
-        bodies = saver.conn.execute("SELECT body FROM thread_checkpoints").fetchall()
-        assert all(b"'X'" in body for (body,) in bodies)
-        saver.close()
+    with MAKERS[name](tmp_path) as saver:
+        saver.serde = Shouting()
+        walker = Walker(SyncCalls(saver))
+        walker.commit({"a": ["x", None]})
+        walker.ask("i1")
+        saver.execute(Accept(THREAD, [Answer("i1", {"k": "v"})], AT))
+        assert walker.load().values == {"a": ["x", None]}
+        assert walker.load().rows[0].answer == {"k": "v"}
+        if name != "memory":
+            bodies = rows(saver, "SELECT body FROM thread_checkpoints")
+            assert all(b"'X'" in body for (body,) in bodies)
 
 
 def test_a_subclass_that_overrides_the_typed_methods_is_not_passed_by() -> None:

@@ -8,21 +8,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import pytest
+from tests.databases import fresh_schema, postgres_url
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.checkpoint.sqlite.aio import AsyncSqliteSaver
 from caesura.errors import InvalidFilterError, StorageError
+from caesura.storage.dialect import SQLITE
 from caesura.storage.sqlite import connect
-from caesura.storage.store import NAMESPACES, _range, _scan_sql
+from caesura.storage.store import NAMESPACES, _below, _scan_sql
 from caesura.store.base import (
     BaseStore,
     GetOp,
@@ -37,6 +39,8 @@ from caesura.store.base import (
     TTLConfig,
 )
 from caesura.store.memory import InMemoryStore
+from caesura.store.postgres import PostgresStore
+from caesura.store.sql import SqlStore
 from caesura.store.sqlite import SqliteStore
 from caesura.store.sqlite.aio import AsyncSqliteStore
 
@@ -52,6 +56,7 @@ MAKERS: dict[str, Callable[..., Any]] = {
     "memory": lambda _, **more: InMemoryStore(**more),
     "sqlite": lambda folder, **more: SqliteStore(folder / "db", **more),
     "sqlite-aio": lambda folder, **more: AsyncSqliteStore(folder / "db", **more),
+    "postgres": lambda schema, **more: PostgresStore(postgres_url(), schema=schema, **more),
 }
 
 
@@ -80,16 +85,16 @@ def make(
     request: pytest.FixtureRequest, colour: str, tmp_path: Path
 ) -> Iterator[Callable[..., Asked]]:
     """Makes the store of this case."""
-    made: list[Any] = []
+    with ExitStack() as stack:
+        where = stack.enter_context(fresh_schema()) if request.param == "postgres" else tmp_path
 
-    def make(**more: Any) -> Asked:
-        made.append(MAKERS[request.param](tmp_path, **more))
-        return Asked(made[-1], colour)
+        def make(**more: Any) -> Asked:
+            store = MAKERS[request.param](where, **more)
+            if isinstance(store, SqlStore):
+                stack.callback(store.close)
+            return Asked(store, colour)
 
-    yield make
-    for store in made:
-        if isinstance(store, SqliteStore):
-            store.close()
+        yield make
 
 
 @pytest.fixture
@@ -155,7 +160,7 @@ async def test_items_are_found_namespace_by_namespace_in_the_order_of_making(sto
 
 # --- namespaces ------------------------------------------------------------------------------
 
-ODD = [("a",), ("a", "b"), ("a", "b/"), ("a!",), ("ab",), ("a%", "_"), ("\U0010ffff", "\0"), ("A",)]
+ODD = [("a",), ("a", "b"), ("a", "b/"), ("a!",), ("ab",), ("a%", "_"), ("\U0010ffff", "\x01"), ("A",)]
 
 
 @pytest.mark.parametrize("prefix", [(), *ODD], ids=range(len(ODD) + 1))
@@ -739,6 +744,8 @@ def test_threads_that_put_and_delete_at_once_lose_nothing(tmp_path: Path) -> Non
 
 WRITER = """
 import sys
+from caesura.store.postgres import PostgresStore
+from caesura.store.sql import SqlStore
 from caesura.store.sqlite import SqliteStore
 _, path, name = sys.argv
 with SqliteStore.from_conn_string(path, ttl={"default_ttl": 5}) as store:
@@ -781,9 +788,9 @@ def test_no_search_reads_a_whole_table(tmp_path: Path) -> None:
         store.setup()
     with closing(sqlite3.connect(tmp_path / "db")) as connection:
         for sql, count in [
-            (NAMESPACES, 2),
-            (_scan_sql(True, True, 1), 6),
-            (_scan_sql(False, False, 0), 4),
+            (NAMESPACES % _below(("a",))[0], 2),
+            (_scan_sql(True, True, SQLITE.json.scalars("i.value", [("k", 1)])[0]), 6),
+            (_scan_sql(False, False, "1 = 1"), 4),
         ]:
             plan = connection.execute("EXPLAIN QUERY PLAN " + sql, [None] * count).fetchall()
             steps = " ".join(row[-1] for row in plan)
@@ -791,7 +798,8 @@ def test_no_search_reads_a_whole_table(tmp_path: Path) -> None:
 
 
 def test_a_range_of_paths_is_what_starts_with_the_prefix() -> None:
-    assert _range("a.b.") == ("a.b.", "a.b/")
+    assert _below(("a", "b")) == ("n.path >= ? AND n.path < ?", ("a.b.", "a.b/"))
+    assert _below(()) == ("1 = 1", ())
 
 
 # --- the same as in memory -------------------------------------------------------------------
@@ -836,11 +844,34 @@ def seen(result: Any) -> Any:
     return (result.namespace, result.key, result.value) if isinstance(result, Item) else result
 
 
+def answers_alike(store: BaseStore, batches: list[list[Op]]) -> None:
+    memory = InMemoryStore()
+    last: list[Op] = [SearchOp((), limit=-1), ListNamespacesOp()]
+    for ops in [*batches, last]:
+        assert seen(store.batch(ops)) == seen(memory.batch(ops))
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(OPS, max_size=8))
 def test_whatever_is_asked_the_file_answers_as_the_memory_does(batches: list[list[Op]]) -> None:
-    memory = InMemoryStore()
     with SqliteStore.from_conn_string(":memory:") as sqlite:
-        last: list[Op] = [SearchOp((), limit=-1), ListNamespacesOp()]
-        for ops in [*batches, last]:
-            assert seen(sqlite.batch(ops)) == seen(memory.batch(ops))
+        answers_alike(sqlite, batches)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(OPS, max_size=8))
+def test_whatever_is_asked_postgres_answers_as_the_memory_does(batches: list[list[Op]]) -> None:
+    with (
+        fresh_schema() as schema,
+        PostgresStore.from_conn_string(postgres_url(), schema=schema) as store,
+    ):
+        answers_alike(store, batches)
+
+
+def test_a_nul_in_a_name_is_refused_by_postgres_and_says_so() -> None:
+    with (
+        fresh_schema() as schema,
+        PostgresStore.from_conn_string(postgres_url(), schema=schema) as store,
+        pytest.raises(StorageError, match="NUL"),
+    ):
+        store.put(("a\0",), "k", {})

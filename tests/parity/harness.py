@@ -19,11 +19,16 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+import psycopg
+from psycopg import sql
+from tests.databases import postgres_url
 
 from .normalise import Encoded, Placeholders, render
 
@@ -81,7 +86,7 @@ def discover(folder: Path = PROGRAMS) -> list[Case]:
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
         declared = _declarations(tree)
         for colour in declared.get("COLOURS", _colours(tree, path)):
-            for saver in declared.get("SAVERS", ("memory", "sqlite")):
+            for saver in declared.get("SAVERS", ("memory", "sqlite", "postgres")):
                 cases.append(Case(path.stem, colour, saver, declared.get("DEVIATIONS", {})))
     return cases
 
@@ -110,9 +115,24 @@ def _colours(tree: ast.Module, path: Path) -> tuple[str, ...]:
 
 def run_sides(cases: Sequence[Case], sides: Iterable[str]) -> dict[str, dict[str, Outcome]]:
     """``{side: {case key: outcome}}``; the sides run at the same time."""
-    with ThreadPoolExecutor() as pool:
+    with schemas() as where, ThreadPoolExecutor() as pool:
+        os.environ.update(where)
         running = {side: pool.submit(run_side, side, cases) for side in sides}
         return {side: future.result() for side, future in running.items()}
+
+
+@contextmanager
+def schemas() -> Iterator[dict[str, str]]:
+    """What workers must know to make schemas in Postgres; those they made are dropped in the end."""
+    prefix = f"parity_{os.getpid()}_"
+    url = postgres_url()
+    yield {"PARITY_POSTGRES": url, "PARITY_SCHEMAS": prefix}
+    with psycopg.connect(url, autocommit=True) as connection:
+        made = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE starts_with(nspname::text, %s)", (prefix,)
+        )
+        for (name,) in made.fetchall():
+            connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
 
 
 def run_side(side: str, cases: Sequence[Case]) -> dict[str, Outcome]:

@@ -14,6 +14,7 @@ import gc
 import importlib
 import importlib.util
 import inspect
+import itertools
 import json
 import logging
 import os
@@ -25,6 +26,9 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import psycopg
+from psycopg import sql
 
 from .normalise import encode
 
@@ -228,6 +232,13 @@ def _open_sync(stack: ExitStack, saver: str) -> Any:
         from langgraph.checkpoint.memory import InMemorySaver
 
         return InMemorySaver()
+    if saver == "postgres":
+        from langgraph.checkpoint.postgres import PostgresSaver
+
+        url, more = _postgres(PostgresSaver)
+        made = stack.enter_context(PostgresSaver.from_conn_string(url, **more))
+        made.setup()
+        return made
     from langgraph.checkpoint.sqlite import SqliteSaver
 
     return stack.enter_context(SqliteSaver.from_conn_string(":memory:"))
@@ -238,9 +249,32 @@ async def _open_async(stack: AsyncExitStack, saver: str) -> Any:
         from langgraph.checkpoint.memory import InMemorySaver
 
         return InMemorySaver()
+    if saver == "postgres":
+        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+        url, more = _postgres(AsyncPostgresSaver)
+        opened = AsyncPostgresSaver.from_conn_string(url, **more)
+        made = await stack.enter_async_context(opened)
+        await made.setup()
+        return made
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
     return await stack.enter_async_context(AsyncSqliteSaver.from_conn_string(":memory:"))
+
+
+_schemas = itertools.count()
+
+
+def _postgres(kind: type[Any]) -> tuple[str, dict[str, str]]:
+    """Where a saver of this kind finds a schema that nobody uses, each in its own way."""
+    url = os.environ["PARITY_POSTGRES"]
+    name = f"{os.environ['PARITY_SCHEMAS']}{next(_schemas)}_{os.getpid()}"
+    if kind.__module__.startswith("caesura"):
+        return url, {"schema": name}
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+    separator = "&" if "?" in url else "?"
+    return f"{url}{separator}options=-csearch_path%3D{name}", {}
 
 
 # --- the batch -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from caesura.checkpoint.base import (
     BaseCheckpointSaver,
@@ -68,6 +68,9 @@ class EngineSaver(BaseCheckpointSaver[Any]):
     A subclass implements `execute` and `aexecute` for every operation of
     `caesura.checkpoint.operations` but `History`, and for `ReadOn`.
     """
+
+    in_loop: ClassVar[bool] = False
+    """True if `aexecute` may do its work in the event loop's own thread."""
 
     def __init__(self, *, serde: SerializerProtocol | None = None) -> None:
         self.serde = type(self)._default_serde if serde is None else maybe_add_typed_methods(serde)

@@ -1,11 +1,21 @@
-"""What SQL databases differ in, as data. Statements are written with ``?`` for parameters."""
+"""What SQL databases differ in. Statements are written once, with ``?`` for parameters.
+
+The generators of `caesura.storage.operations` ask a dialect for the few things that they cannot say
+in the SQL that all databases share; the drivers ask it for the rest: how a statement is spelt, how a
+transaction begins, and where the tables are.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 from typing import Final
+
+from caesura.storage.conditions import JsonColumns, PostgresJson, SqliteJson
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
@@ -15,15 +25,28 @@ class Dialect:
     """One database's way of speaking."""
 
     name: str
-    placeholder: str
+    json: JsonColumns
+    """How to search in JSON columns."""
+    in_text: str
+    """Condition that the parameter stands in a column of text (``{}``), in whatever case."""
+    in_bytes: str
+    """The same for a column of bytes that are text here and there."""
     guarded_insert: bool
     """True if an ``INSERT … SELECT … WHERE`` by itself holds the write lock as it reads."""
-    lock_thread: str | None = None
-    """Statement that takes the thread's lock until the transaction ends; None if ``BEGIN`` does."""
+    single_writer: bool
+    """True if a transaction that writes keeps all others from writing, whatever its scope."""
+    table_exists: str
+    """Statement that gives a row if there is a table; its parameter is `table` of its name."""
+    preparation: tuple[tuple[str | None, str], ...] = ()
+    """``(query, statement)`` to make room for tables: the statement, unless the query gives a row."""
 
     def sql(self, statement: str) -> str:
-        """``statement`` with this database's placeholders."""
-        return statement if self.placeholder == "?" else statement.replace("?", self.placeholder)
+        """``statement`` as this database wants it."""
+        return statement
+
+    def table(self, name: str) -> str:
+        """The full name of a table."""
+        return name
 
     def migrations(self, part: str) -> list[Callable[[], str]]:
         """Readers of a part's migration files, in order; the n-th leads to version n."""
@@ -31,10 +54,91 @@ class Dialect:
         return [path.read_text for path in sorted(files)]
 
 
-SQLITE: Final = Dialect("sqlite", "?", guarded_insert=True)
-POSTGRES: Final = Dialect(
-    "postgres",
-    "%s",
-    guarded_insert=False,
-    lock_thread="SELECT pg_advisory_xact_lock(hashtextextended(?, 0))",
+SQLITE: Final = Dialect(
+    "sqlite",
+    SqliteJson(),
+    in_text="instr(lower({}), lower(?)) > 0",
+    in_bytes="instr(lower(CAST({} AS TEXT)), lower(?)) > 0",
+    guarded_insert=True,
+    single_writer=True,
+    table_exists="SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
 )
+
+_TABLES: Final = re.compile(
+    r"\b(caesura_schema|thread_checkpoints|thread_writes|thread_interrupts|store_namespaces"
+    r"|store_items|store_vectors|assistants|assistant_versions|threads|runs|crons|run_events"
+    r"|event_counts|idempotency_keys|api_keys)\b"
+)
+_SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_WAIT: Final = 30
+"""Seconds that a transaction waits for a lock, and that an idle one keeps its own."""
+
+
+@dataclass(frozen=True)
+class Postgres(Dialect):
+    """PostgreSQL from version 13 on, with all tables in one schema.
+
+    Transactions that write take a lock on what they are about (a thread, mostly), so that what they
+    read stays true until they commit; the others see the database as it was at one moment.
+    """
+
+    schema: str = "caesura"
+    _spelt: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def sql(self, statement: str) -> str:
+        spelt = self._spelt.get(statement)
+        if spelt is None:
+            numbers = count(1)
+            spelt = re.sub(r"\?", lambda _: f"${next(numbers)}", statement)
+            spelt = _TABLES.sub(rf'"{self.schema}".\1', spelt)
+            if len(self._spelt) > 4096:  # lists of conditions make ever new ones
+                self._spelt.clear()
+            self._spelt[statement] = spelt
+        return spelt
+
+    def table(self, name: str) -> str:
+        return f'"{self.schema}".{name}'
+
+    def begin(self, *, writes: bool, scope: str | None) -> str:
+        """One script that begins a transaction, holds what it is about, and tells its id (or 0)."""
+        if not writes:
+            return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        lock = "0" if scope is None else f"pg_advisory_xact_lock({_number(self.schema, scope)})"
+        return (
+            f"BEGIN; SET LOCAL lock_timeout = '{_WAIT}s'; "
+            f"SET LOCAL idle_in_transaction_session_timeout = '{_WAIT}s'; "
+            f"SELECT pg_current_xact_id()::text, {lock}"
+        )
+
+
+def _number(schema: str, scope: str) -> int:
+    """The number that stands for a scope among the locks of a database."""
+    digest = blake2b(f"{schema}\0{scope}".encode("utf-8", "surrogatepass"), digest_size=8)
+    return int.from_bytes(digest.digest(), "big", signed=True)
+
+
+def postgres(schema: str = "caesura") -> Postgres:
+    """The dialect of PostgreSQL for tables in ``schema``. Raises ValueError for a strange name."""
+    if not _SCHEMA_NAME.fullmatch(schema):
+        raise ValueError(
+            f"A schema is named with small letters, digits and _, not {schema!r}. Nothing was done."
+        )
+    return Postgres(
+        "postgres",
+        PostgresJson(),
+        in_text="strpos(lower({}), lower(?)) > 0",
+        in_bytes=(
+            "strpos(lower(encode({}, 'escape')), lower(encode(convert_to(?, 'UTF8'), 'escape'))) > 0"
+        ),
+        guarded_insert=False,
+        single_writer=False,
+        table_exists="SELECT 1 WHERE to_regclass(?) IS NOT NULL",
+        preparation=(
+            (
+                f"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'",
+                f'CREATE SCHEMA "{schema}"',
+            ),
+            (None, f'SET LOCAL search_path TO "{schema}", pg_temp'),
+        ),
+        schema=schema,
+    )

@@ -2,8 +2,8 @@
 
 A generator yields ``(sql, parameters)``, is sent the rows of a query or the number of rows changed,
 and returns the operation's result. A driver runs it: it decides what a connection is and who waits.
-An operation of several statements first yields `WRITE` or `READ`; then the driver makes one
-transaction of the rest, and takes back all of it on any error. All encoding is done before that.
+An operation of several statements first yields a `Begin`; then the driver makes one transaction of
+the rest, and takes back all of it on any error. All encoding is done before that.
 """
 
 from __future__ import annotations
@@ -43,10 +43,14 @@ from caesura.storage.dialect import Dialect
 
 
 class Begin(NamedTuple):
-    """Start of a transaction; ``thread_id``: whose lock to take, where the database needs one."""
+    """Start of a transaction, and the end of the one before, if there was one.
+
+    ``scope``: whose lock to take where the database needs one, a thread's id mostly; then nobody
+    else is in a transaction of that scope. Without it a transaction must be right row by row.
+    """
 
     writes: bool
-    thread_id: str | None = None
+    scope: str | None = None
 
 
 READ: Final = Begin(writes=False)

@@ -19,19 +19,13 @@ from typing import Any, Final, Literal
 from caesura.checkpoint.rows import Codec
 from caesura.errors import StorageError
 from caesura.storage.dialect import SQLITE
+from caesura.storage.migrating import migrate
 from caesura.storage.operations import Begin, Statements
 from caesura.storage.parts import CHECKPOINTS, performer_of
 
 Durability = Literal["normal", "full"]
 """``normal``: a commit survives the end of the process, and of the machine once SQLite has synced
 its log; ``full``: it survives the end of the machine at once, at the price of a sync a commit."""
-
-_VERSIONS: Final = """
-CREATE TABLE IF NOT EXISTS caesura_schema (part TEXT PRIMARY KEY, version INTEGER NOT NULL)"""
-_SET_VERSION: Final = """
-INSERT INTO caesura_schema VALUES (?, ?)
-ON CONFLICT (part) DO UPDATE SET version = excluded.version"""
-
 
 _MOMENT: Final = 0.002
 """Seconds that a caller who does not want to wait does wait for another thread of this process. An
@@ -119,6 +113,9 @@ class Driver:
         cursor = self._cursor
         if cursor is None or part not in self._ready:
             cursor = self._prepared(part)
+        return self._converse(cursor, steps)
+
+    def _converse(self, cursor: sqlite3.Cursor, steps: Statements) -> Any:
         began, answer = False, None
         try:
             while True:
@@ -129,6 +126,8 @@ class Driver:
                         cursor.execute("COMMIT")
                     return done.value
                 if type(statement) is Begin:
+                    if began:
+                        cursor.execute("COMMIT")
                     cursor.execute("BEGIN IMMEDIATE" if statement.writes else "BEGIN")
                     began, answer = True, None
                 else:
@@ -178,47 +177,7 @@ class Driver:
             time.sleep(0.001 + 0.02 * random())
 
     def _migrate(self, cursor: sqlite3.Cursor, part: str) -> None:
-        migrations = SQLITE.migrations(part)
-        known = len(migrations)
-        if self._version(cursor, part) == known:
-            return
-        cursor.execute("BEGIN IMMEDIATE")
-        try:
-            cursor.execute(_VERSIONS)
-            version = self._version(cursor, part)
-            if version > known:
-                raise StorageError(
-                    f"A newer version of Caesura made this database ({part} {version}, known here: "
-                    f"{known}). Upgrade Caesura; nothing was changed."
-                )
-            for read in migrations[version:]:
-                for statement in split_statements(read()):
-                    cursor.execute(statement)
-            cursor.execute(_SET_VERSION, (part, known))
-            cursor.execute("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _version(self, cursor: sqlite3.Cursor, part: str) -> int:
-        found = cursor.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'caesura_schema'"
-        ).fetchall()
-        if not found:
-            return 0
-        sql = "SELECT version FROM caesura_schema WHERE part = ?"
-        row = cursor.execute(sql, (part,)).fetchone()
-        return row[0] if row else 0
-
-
-def split_statements(script: str) -> Iterator[str]:
-    """The statements of a script, one by one (``executescript`` would end our transaction)."""
-    pending = ""
-    for line in script.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            yield pending
-            pending = ""
+        self._converse(cursor, migrate(SQLITE, part))
 
 
 # --- errors ----------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 from caesura.checkpoint.rows import Codec
@@ -126,10 +125,9 @@ _ROW: Final = f"SELECT i.id, n.path, i.key, i.value, i.created_at, i.updated_at,
 ITEM: Final = f"{_ROW} WHERE n.path = ? AND i.key = ? AND {_ALIVE}"
 ITEMS: Final = _ROW + " WHERE i.id IN (%s)"
 
-_BELOW: Final = "FROM store_namespaces AS n WHERE n.path >= ? AND n.path < ?"
-NAMESPACES: Final = f"SELECT n.id {_BELOW} ORDER BY n.id"
+NAMESPACES: Final = "SELECT n.id FROM store_namespaces AS n WHERE %s ORDER BY n.id"
 INHABITED: Final = f"""
-SELECT n.path {_BELOW}
+SELECT n.path FROM store_namespaces AS n WHERE %s
 AND EXISTS (SELECT 1 FROM store_items AS i WHERE i.namespace_id = n.id AND {_ALIVE})"""
 
 REFRESH: Final = """
@@ -159,20 +157,16 @@ SWEEP: Final = f"DELETE {_EXPIRED}"
 _ROWS: Final = 1000
 """Rows of one step of a search: what it may hold beyond its need, and how long one statement takes."""
 _IDS: Final = 500
-_LAST: Final = b""
-"""Sorts after every text, as all blobs do."""
 
 
-@cache
-def _scan_sql(value: bool, vectors: bool, equalities: int) -> str:
+def _scan_sql(value: bool, vectors: bool, condition: str) -> str:
     """A step through one namespace: (id, value or None, dims or None, vectors or None)."""
     columns = f"i.id, {'i.value' if value else 'NULL'}, "
     columns += "v.dims, v.vectors" if vectors else "NULL, NULL"
     joined = " LEFT JOIN store_vectors AS v ON v.item_id = i.id" if vectors else ""
-    equal = " AND json_extract(i.value, ?) = ?" * equalities
     return f"""
 SELECT {columns} FROM store_items AS i{joined}
-WHERE i.namespace_id = ? AND i.id > ? AND {_ALIVE}{equal} ORDER BY i.id LIMIT ?"""
+WHERE i.namespace_id = ? AND i.id > ? AND {_ALIVE} AND {condition} ORDER BY i.id LIMIT ?"""
 
 
 # --- a batch ---------------------------------------------------------------------------------
@@ -189,7 +183,7 @@ def store_batch(dialect: Dialect, codec: Codec, op: StoreBatch) -> Statements:
             result = yield from _get(op, asked)
             refreshed.update(_living([result] if result and asked.refresh_ttl else []))
         elif isinstance(asked, SearchOp):
-            result = yield from _search(op, asked)
+            result = yield from _search(dialect, op, asked)
             refreshed.update(_living(found.row for found in result if asked.refresh_ttl))
         elif isinstance(asked, ListNamespacesOp):
             result = yield from _list(op, asked)
@@ -212,7 +206,8 @@ def _get(op: StoreBatch, asked: GetOp) -> Statements:
 
 
 def _list(op: StoreBatch, asked: ListNamespacesOp) -> Statements:
-    found = yield INHABITED, (*_range(path_of(_common_prefix(asked))), op.alive_at)
+    below, range_ = _below(_common_prefix(asked))
+    found = yield INHABITED % below, (*range_, op.alive_at)
     return listed(asked, (namespace_of(path) for (path,) in found))
 
 
@@ -225,9 +220,10 @@ def _common_prefix(asked: ListNamespacesOp) -> Namespace:
     return ()
 
 
-def _range(prefix: str) -> tuple[str, str | bytes]:
-    """Between which paths, the second excluded, those with ``prefix`` lie."""
-    return prefix, prefix[:-1] + "/" if prefix else _LAST
+def _below(prefix: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+    """The condition that a namespace starts with these labels: a range of paths."""
+    path = path_of(prefix)
+    return ("n.path >= ? AND n.path < ?", (path, path[:-1] + "/")) if path else ("1 = 1", ())
 
 
 def _places(values: Sequence[Any]) -> str:
@@ -241,14 +237,15 @@ def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 # --- a search --------------------------------------------------------------------------------
 
 
-def _search(op: StoreBatch, asked: SearchOp) -> Statements:
+def _search(dialect: Dialect, op: StoreBatch, asked: SearchOp) -> Statements:
     query = op.plan.query_of(asked)
     test = op.plan.test_of(asked) if asked.filter else None
     found = _Page(asked, test) if query is None else _Ranking(asked, test, unit(query))
     equal = list(_equalities(asked.filter or {}))
-    sql = _scan_sql(test is not None, query is not None, len(equal))
-    values = [value for pair in equal for value in pair]
-    namespaces = yield NAMESPACES, _range(path_of(asked.namespace_prefix))
+    condition, values = dialect.json.scalars("i.value", equal)
+    sql = _scan_sql(test is not None, query is not None, condition)
+    below, range_ = _below(asked.namespace_prefix)
+    namespaces = yield NAMESPACES % below, range_
     for (namespace_id,) in namespaces:
         last, more = 0, found.wanted > 0
         while more and found.wanted > 0:
@@ -335,7 +332,7 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _equalities(filter: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """JSON paths and what must stand there, as far as the database is sure to agree with Python.
+    """Keys and what must stand there, as far as the database is sure to agree with Python.
 
     Left out are floats (they may be read otherwise in the last digit), large integers (which are
     floats to JSON functions), and texts that a database may cut or cannot take (NUL, surrogates).
@@ -343,7 +340,7 @@ def _equalities(filter: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, condition in filter.items():
         only = condition.get("$eq") if type(condition) is dict else condition
         if _NAME.fullmatch(str(name)) and _comparable(only):
-            yield f"$.{name}", only
+            yield name, only
 
 
 def _comparable(value: Any) -> bool:

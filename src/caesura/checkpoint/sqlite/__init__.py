@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from caesura.checkpoint.operations import History
 from caesura.checkpoint.saver import EngineSaver, ReadOn
@@ -35,6 +35,8 @@ class SqliteSaver(EngineSaver):
     Raises:
         StorageError: from any method, if the database fails. Nothing is stored then.
     """
+
+    in_loop: ClassVar[bool] = True
 
     def __init__(
         self,

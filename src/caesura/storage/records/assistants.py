@@ -29,21 +29,24 @@ GET: Final = f"{ASSISTANTS.select} WHERE assistant_id = ?"
 KEEP_VERSION: Final = ASSISTANTS.insert.replace("INTO assistants", "INTO assistant_versions", 1)
 VERSIONS: Final = ASSISTANTS.select.replace("FROM assistants", "FROM assistant_versions")
 NEWEST: Final = "SELECT max(version) FROM assistant_versions WHERE assistant_id = ?"
-_ORDERS: Final = {"asc": "ASC", "desc": "DESC"}
 
 
-def _read(assistant_id: str, filters: Filters) -> Statements:
-    conditions = Conditions()
+def _read(dialect: Dialect, assistant_id: str, filters: Filters) -> Statements:
+    conditions = Conditions(dialect)
     conditions.equal(assistant_id=assistant_id)
     conditions.may_see("metadata", filters)
     found = yield ASSISTANTS.select + conditions.where, conditions.values
     return ASSISTANTS.read(found[0]) if found else None
 
 
+def _lock(assistant_id: str) -> Begin:
+    return Begin(True, f"assistant {assistant_id}")
+
+
 def put(dialect: Dialect, codec: Codec, op: PutAssistant) -> Statements:
     """`PutAssistant`."""
-    yield Begin(True)
     assistant = op.assistant
+    yield _lock(assistant.assistant_id)
     stored = yield (
         ASSISTANTS.insert + " ON CONFLICT (assistant_id) DO NOTHING",
         ASSISTANTS.row(assistant),
@@ -52,18 +55,20 @@ def put(dialect: Dialect, codec: Codec, op: PutAssistant) -> Statements:
         yield KEEP_VERSION, ASSISTANTS.row(assistant)
         return assistant
     if op.if_exists == "replace":
-        return (yield from _replaced(assistant))
+        return (yield from _replaced(dialect, assistant))
     found = (
-        (yield from _read(assistant.assistant_id, op.filters)) if op.if_exists != "raise" else None
+        (yield from _read(dialect, assistant.assistant_id, op.filters))
+        if op.if_exists != "raise"
+        else None
     )
     if found is None:
         raise AlreadyExistsError("assistant", assistant.assistant_id)
     return found
 
 
-def _replaced(assistant: Assistant) -> Statements:
+def _replaced(dialect: Dialect, assistant: Assistant) -> Statements:
     """The stored one, with graph id and name as given, if they differ."""
-    found: Assistant = yield from _read(assistant.assistant_id, {})
+    found: Assistant = yield from _read(dialect, assistant.assistant_id, {})
     if found.graph_id == assistant.graph_id:
         return found
     after = replace(found, graph_id=assistant.graph_id, name=assistant.name)
@@ -80,13 +85,13 @@ def _store(assistant: Assistant) -> Statements:
 
 def get(dialect: Dialect, codec: Codec, op: GetAssistant) -> Statements:
     """`GetAssistant`."""
-    return (yield from _read(op.assistant_id, op.filters))
+    return (yield from _read(dialect, op.assistant_id, op.filters))
 
 
 def update(dialect: Dialect, codec: Codec, op: UpdateAssistant) -> Statements:
     """`UpdateAssistant`."""
-    yield Begin(True)
-    found = yield from _read(op.assistant_id, op.filters)
+    yield _lock(op.assistant_id)
+    found = yield from _read(dialect, op.assistant_id, op.filters)
     if found is None:
         return None
     newest = yield NEWEST, (op.assistant_id,)
@@ -109,8 +114,8 @@ def update(dialect: Dialect, codec: Codec, op: UpdateAssistant) -> Statements:
 
 def set_latest(dialect: Dialect, codec: Codec, op: SetLatestVersion) -> Statements:
     """`SetLatestVersion`."""
-    yield Begin(True)
-    current = yield from _read(op.assistant_id, op.filters)
+    yield _lock(op.assistant_id)
+    current = yield from _read(dialect, op.assistant_id, op.filters)
     if current is None:
         return None
     found = yield (
@@ -125,43 +130,37 @@ def set_latest(dialect: Dialect, codec: Codec, op: SetLatestVersion) -> Statemen
     return after
 
 
-def _conditions(op: FindAssistants | CountAssistants) -> Conditions:
-    conditions = Conditions()
+def _conditions(dialect: Dialect, op: FindAssistants | CountAssistants) -> Conditions:
+    conditions = Conditions(dialect)
     conditions.equal(graph_id=op.graph_id)
     conditions.holds("metadata", op.metadata)
     if op.name is not None:
-        conditions.add("instr(lower(name), lower(?)) > 0", op.name)
+        conditions.mentions(op.name, columns=["name"])
     conditions.may_see("metadata", op.filters)
     return conditions
 
 
-_SORTS: Final = {name: name for name in ASSISTANTS.columns}
-
-
 def find(dialect: Dialect, codec: Codec, op: FindAssistants) -> Statements:
     """`FindAssistants`."""
-    conditions = _conditions(op)
-    way = _ORDERS[op.order]
-    sql = (
-        f"{ASSISTANTS.select}{conditions.where} ORDER BY {_SORTS[op.sort_by]} {way}, "
-        f"assistant_id {way} LIMIT ? OFFSET ?"
-    )
+    conditions = _conditions(dialect, op)
+    order = ASSISTANTS.order(op.sort_by, op.order, "assistant_id")
+    sql = f"{ASSISTANTS.select}{conditions.where}{order} LIMIT ? OFFSET ?"
     found = yield sql, [*conditions.values, op.limit + 1, op.offset]
     return Page(ASSISTANTS.read_all(found[: op.limit]), len(found) > op.limit)
 
 
 def count(dialect: Dialect, codec: Codec, op: CountAssistants) -> Statements:
     """`CountAssistants`."""
-    conditions = _conditions(op)
+    conditions = _conditions(dialect, op)
     found = yield f"SELECT count(*) FROM assistants{conditions.where}", conditions.values
     return found[0][0]
 
 
 def versions(dialect: Dialect, codec: Codec, op: FindVersions) -> Statements:
     """`FindVersions`."""
-    if (yield from _read(op.assistant_id, op.filters)) is None:
+    if (yield from _read(dialect, op.assistant_id, op.filters)) is None:
         return Page([], False)
-    conditions = Conditions()
+    conditions = Conditions(dialect)
     conditions.equal(assistant_id=op.assistant_id)
     conditions.holds("metadata", op.metadata)
     sql = f"{VERSIONS}{conditions.where} ORDER BY version DESC LIMIT ? OFFSET ?"
@@ -171,8 +170,8 @@ def versions(dialect: Dialect, codec: Codec, op: FindVersions) -> Statements:
 
 def delete(dialect: Dialect, codec: Codec, op: DeleteAssistant) -> Statements:
     """`DeleteAssistant`."""
-    yield Begin(True)
-    if (yield from _read(op.assistant_id, op.filters)) is None:
+    yield _lock(op.assistant_id)
+    if (yield from _read(dialect, op.assistant_id, op.filters)) is None:
         return False
     for table in ("assistants", "assistant_versions", "crons"):
         yield f"DELETE FROM {table} WHERE assistant_id = ?", (op.assistant_id,)

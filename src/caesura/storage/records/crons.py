@@ -26,27 +26,28 @@ from caesura.storage.records import threads
 from caesura.storage.records.filters import Conditions
 from caesura.storage.records.tables import CRONS, KEYS
 
-_ORDERS: Final = {"asc": "ASC", "desc": "DESC"}
-_SORTS: Final = {name: name for name in CRONS.columns}
 DUE: Final = f"{CRONS.select} WHERE enabled = 1 AND next_run_date <= ? ORDER BY next_run_date"
 ADVANCE: Final = """
-UPDATE crons SET next_run_date = ?, enabled = CASE WHEN ? IS NULL THEN 0 ELSE enabled END
+UPDATE crons SET next_run_date = ?, enabled = CASE WHEN CAST(? AS TEXT) IS NULL THEN 0 ELSE enabled END
 WHERE cron_id = ? AND next_run_date = ?"""
 
 
 def put(dialect: Dialect, codec: Codec, op: PutCron) -> Statements:
     """`PutCron`."""
-    yield Begin(True)
     cron = op.cron
-    if cron.thread_id is not None and (yield from threads.read(cron.thread_id, {})) is None:
+    yield Begin(True, f"cron {cron.cron_id}")
+    if (
+        cron.thread_id is not None
+        and (yield from threads.read(dialect, cron.thread_id, {})) is None
+    ):
         raise UnknownRecordError("thread", cron.thread_id)
     yield "DELETE FROM crons WHERE cron_id = ?", (cron.cron_id,)
     yield CRONS.insert, CRONS.row(cron)
     return cron
 
 
-def _conditions(op: Any) -> Conditions:
-    conditions = Conditions()
+def _conditions(dialect: Dialect, op: Any) -> Conditions:
+    conditions = Conditions(dialect)
     conditions.equal(assistant_id=op.assistant_id, thread_id=op.thread_id)
     enabled = getattr(op, "enabled", None)
     conditions.equal(enabled=None if enabled is None else int(enabled))
@@ -57,7 +58,7 @@ def _conditions(op: Any) -> Conditions:
 
 def get(dialect: Dialect, codec: Codec, op: GetCron) -> Statements:
     """`GetCron`."""
-    conditions = Conditions()
+    conditions = Conditions(dialect)
     conditions.equal(cron_id=op.cron_id)
     conditions.may_see("metadata", op.filters)
     found = yield CRONS.select + conditions.where, conditions.values
@@ -66,27 +67,24 @@ def get(dialect: Dialect, codec: Codec, op: GetCron) -> Statements:
 
 def find(dialect: Dialect, codec: Codec, op: FindCrons) -> Statements:
     """`FindCrons`."""
-    conditions = _conditions(op)
+    conditions = _conditions(dialect, op)
     limit = 2**62 if op.limit is None else op.limit
-    way = _ORDERS[op.order]
-    sql = (
-        f"{CRONS.select}{conditions.where} ORDER BY {_SORTS[op.sort_by]} {way}, cron_id {way} "
-        "LIMIT ? OFFSET ?"
-    )
+    order = CRONS.order(op.sort_by, op.order, "cron_id")
+    sql = f"{CRONS.select}{conditions.where}{order} LIMIT ? OFFSET ?"
     found = yield sql, [*conditions.values, min(limit + 1, 2**62), op.offset]
     return Page(CRONS.read_all(found[:limit]), len(found) > limit)
 
 
 def count(dialect: Dialect, codec: Codec, op: CountCrons) -> Statements:
     """`CountCrons`."""
-    conditions = _conditions(op)
+    conditions = _conditions(dialect, op)
     found = yield f"SELECT count(*) FROM crons{conditions.where}", conditions.values
     return found[0][0]
 
 
 def delete(dialect: Dialect, codec: Codec, op: DeleteCron) -> Statements:
     """`DeleteCron`."""
-    conditions = Conditions()
+    conditions = Conditions(dialect)
     conditions.equal(cron_id=op.cron_id)
     conditions.may_see("metadata", op.filters)
     return (yield f"DELETE FROM crons{conditions.where}", conditions.values) == 1
@@ -113,7 +111,7 @@ def put_key(dialect: Dialect, codec: Codec, op: PutKey) -> Statements:
 
 def find_keys(dialect: Dialect, codec: Codec, op: FindKeys) -> Statements:
     """`FindKeys`."""
-    conditions = Conditions()
+    conditions = Conditions(dialect)
     conditions.equal(digest=op.digest, key_id=op.key_id)
     sql = f"{KEYS.select}{conditions.where} ORDER BY created_at, key_id"
     return KEYS.read_all((yield sql, conditions.values))

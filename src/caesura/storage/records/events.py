@@ -50,7 +50,7 @@ def _key(id: str) -> tuple[int, int]:
 
 def read(dialect: Dialect, codec: Codec, op: ReadEvents) -> Statements:
     """`ReadEvents`."""
-    conditions = Conditions()
+    conditions = Conditions(dialect)
     conditions.equal(thread_id=op.thread_id)
     conditions.add("seq > ?", op.after)
     conditions.equal(kind=op.kind, run_id=op.run_id)
@@ -63,7 +63,7 @@ def read(dialect: Dialect, codec: Codec, op: ReadEvents) -> Statements:
 
 def find(dialect: Dialect, codec: Codec, op: FindEvent) -> Statements:
     """`FindEvent`."""
-    conditions = Conditions()
+    conditions = Conditions(dialect)
     conditions.equal(thread_id=op.thread_id, run_id=op.run_id, kind=op.kind)
     millis, number = _key(op.id)
     conditions.add("(millis < ? OR (millis = ? AND number <= ?))", millis, millis, number)

@@ -29,8 +29,8 @@ def question_of(codec: Codec, row: Sequence[Any]) -> Question:
     return Question(asked, THREADS.read(row[_WIDTH:]))
 
 
-def _conditions(op: FindQuestions | CountQuestions) -> Conditions:
-    conditions = Conditions()
+def _conditions(dialect: Dialect, op: FindQuestions | CountQuestions) -> Conditions:
+    conditions = Conditions(dialect)
     statuses = list(op.statuses)
     if statuses == ["open"]:
         conditions.add("i.status = 'open'")  # as a constant, so that the partial index serves
@@ -42,19 +42,14 @@ def _conditions(op: FindQuestions | CountQuestions) -> Conditions:
     if op.created_after is not None:
         conditions.add("i.asked_at > ?", op.created_after)
     if op.q is not None:
-        conditions.add(
-            "(instr(lower(coalesce(i.title, '')), lower(?)) > 0"
-            " OR instr(lower(CAST(i.payload AS TEXT)), lower(?)) > 0)",
-            op.q,
-            op.q,
-        )
+        conditions.mentions(op.q, columns=["coalesce(i.title, '')"], bytes=["i.payload"])
     conditions.may_see("t.metadata", op.filters)
     return conditions
 
 
 def find(dialect: Dialect, codec: Codec, op: FindQuestions) -> Statements:
     """`FindQuestions`."""
-    conditions = _conditions(op)
+    conditions = _conditions(dialect, op)
     if op.interrupt_id is not None:
         conditions.add("i.id = ?", op.interrupt_id)
     way, sign = ("ASC", ">") if op.order == "asc" else ("DESC", "<")
@@ -103,7 +98,7 @@ def _goes_on(conditions: Conditions, sign: str, place: tuple[str, str]) -> State
 
 def count(dialect: Dialect, codec: Codec, op: CountQuestions) -> Statements:
     """`CountQuestions`."""
-    conditions = _conditions(op)
+    conditions = _conditions(dialect, op)
     found = yield f"SELECT count(*) {FROM}{conditions.where}", conditions.values
     return found[0][0]
 

