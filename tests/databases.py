@@ -12,7 +12,7 @@ import getpass
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import count
 from typing import Any
@@ -81,6 +81,23 @@ def _end_others(connection: psycopg.Connection[Any], name: str) -> None:
         "WHERE n.nspname = %s AND l.pid <> pg_backend_pid()",
         (name,),
     )
+
+
+class Schemas:
+    """Schemas for servers that other processes run; they are dropped when this one ends."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        atexit.register(self._stack.close)
+
+    def new_url(self) -> str:
+        """The name of a database that is empty."""
+        url = postgres_url()
+        schema = self._stack.enter_context(fresh_schema())
+        return f"{url}{'&' if '?' in url else '?'}schema={schema}"
+
+
+SCHEMAS = Schemas()
 
 
 @contextmanager

@@ -229,6 +229,12 @@ class StorageError(CaesuraError):
     code = "storage"
 
 
+class UnstorableTextError(StorageError, ValueError):
+    """A name, id or key has a character that this database cannot hold. Nothing was changed."""
+
+    code = "unstorable_text"
+
+
 # --- the store -------------------------------------------------------------------------------
 
 

@@ -3,7 +3,8 @@
 The copy and the SQLite file are in a temporary directory, so every server starts from nothing and
 leaves nothing. `restart` kills the process without warning and starts it again on the same file.
 With CAESURA_TEST_SERVER_URL the tests talk to the server at that address instead, which must serve
-the same project; what needs a restart is skipped then.
+the same project; what needs a restart is skipped then. With CAESURA_TEST_SERVER_DATABASE=postgres every
+server has a schema of its own in the Postgres of the tests instead of a file.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.databases import SCHEMAS
 
 HERE = Path(__file__).parent
 PROJECT = HERE / "project"
 GIVEN = os.environ.get("CAESURA_TEST_SERVER_URL", "").rstrip("/")
+ON_POSTGRES = os.environ.get("CAESURA_TEST_SERVER_DATABASE") == "postgres"
 PATIENCE = 20.0  # seconds
 
 
@@ -45,6 +48,9 @@ class Server:
         self.url = GIVEN or f"http://127.0.0.1:{port}"
         self.log_file = directory.parent / f"{directory.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment = dict(os.environ)
+        if ON_POSTGRES:
+            self.environment["DATABASE_URI"] = SCHEMAS.new_url()
 
     @property
     def log(self) -> str:
@@ -60,6 +66,7 @@ class Server:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port)],
                 cwd=self.directory,
+                env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

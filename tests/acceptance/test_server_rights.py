@@ -130,18 +130,19 @@ class Guarded:
         }
 
 
-def _by_handlers(folder: Path) -> dict[str, str]:
-    (folder / "guard.py").write_text(GUARD)
-    _write_config(folder, {"path": "./guard.py:auth"})
+def _by_handlers(server: Server) -> dict[str, str]:
+    (server.directory / "guard.py").write_text(GUARD)
+    _write_config(server.directory, {"path": "./guard.py:auth"})
     return {"alice": "alice", "bob": "bob"}
 
 
-def _by_keys(folder: Path) -> dict[str, str]:
-    _write_config(folder, {"keys": True, "isolate": True})
+def _by_keys(server: Server) -> dict[str, str]:
+    _write_config(server.directory, {"keys": True, "isolate": True})
+    where: dict[str, Any] = {"cwd": server.directory, "env": server.environment}
     keys = {}
     for name in ("alice", "bob"):
         command = [sys.executable, "-m", "caesura", "keys", "create", name, "--json"]
-        made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        made = subprocess.run(command, **where, capture_output=True, text=True, check=True)
         keys[name] = json.loads(made.stdout)["key"]
     return keys
 
@@ -156,8 +157,8 @@ def guarded(request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[G
     folder = tmp_path_factory.mktemp("rights") / "project"
     folder.mkdir()
     (folder / "graphs.py").write_text(GRAPHS)
-    keys = request.param(folder)
     server = Server(folder, free_port())
+    keys = request.param(server)
     server.url = f"http://127.0.0.1:{server.port}"
     try:
         server.start()

@@ -15,9 +15,9 @@ from typing import Any
 
 import aiosqlite
 import pytest
-from tests.databases import fresh_schema, postgres_url
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.databases import fresh_schema, postgres_url
 
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -160,7 +160,16 @@ async def test_items_are_found_namespace_by_namespace_in_the_order_of_making(sto
 
 # --- namespaces ------------------------------------------------------------------------------
 
-ODD = [("a",), ("a", "b"), ("a", "b/"), ("a!",), ("ab",), ("a%", "_"), ("\U0010ffff", "\x01"), ("A",)]
+ODD = [
+    ("a",),
+    ("a", "b"),
+    ("a", "b/"),
+    ("a!",),
+    ("ab",),
+    ("a%", "_"),
+    ("\U0010ffff", "\x01"),
+    ("A",),
+]
 
 
 @pytest.mark.parametrize("prefix", [(), *ODD], ids=range(len(ODD) + 1))

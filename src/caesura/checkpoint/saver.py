@@ -7,6 +7,7 @@ results. The sync and the async methods only differ in who performs the operatio
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,6 +97,13 @@ class EngineSaver(BaseCheckpointSaver[Any]):
     async def aexecute(self, op: Any) -> Any:
         """`execute` for async programs; waits for other processes without blocking the loop."""
         raise NotImplementedError
+
+    def close(self) -> None:
+        """Close what the saver opened; here nothing."""
+
+    async def aclose(self) -> None:
+        """`close`, with what belongs to the running event loop."""
+        await asyncio.to_thread(self.close)
 
     def history(self, op: History) -> Iterator[Loaded]:
         """The checkpoints that ``op`` asks for, read as they are asked for."""

@@ -43,7 +43,11 @@ Host = Annotated[str, typer.Option("--host", help="The address to listen on.")]
 Port = Annotated[int, typer.Option("--port", "-p", min=0, max=65535, help="0: any free one.")]
 DatabaseName = Annotated[
     str | None,
-    typer.Option("--database", envvar="DATABASE_URI", help="A SQLite file. Default: .caesura/."),
+    typer.Option(
+        "--database",
+        envvar="DATABASE_URI",
+        help="A SQLite file, or postgresql://… Default: .caesura/.",
+    ),
 ]
 Insecure = Annotated[
     bool, typer.Option("--insecure", help="Listen beyond this machine without authentication.")
@@ -294,7 +298,7 @@ def _scaffold(screen: Screen) -> Path:
 
 @contextmanager
 def _database(config: Path | None, database: str | None) -> Iterator[Any]:
-    from caesura.server.services import open_database
+    from caesura.server.database import open_database
 
     saver = open_database(database or _default_database(_config(config)))
     try:
@@ -323,6 +327,7 @@ def _serve(
     from caesura.server import logs
     from caesura.server.app import Plan, make_app
     from caesura.server.auth.binding import is_loopback, may_bind
+    from caesura.server.database import shown
     from caesura.server.hosting import listen, run
     from caesura.server.project.environment import Environment
     from caesura.server.project.graphs import prepare
@@ -340,7 +345,7 @@ def _serve(
     name = database or environment.database_uri or _default_database(file)
     socket = listen(host, port)
     url = f"{'https' if tls else 'http'}://{_shown(host)}:{socket.getsockname()[1]}"
-    _tell(screen, url, name)
+    _tell(screen, url, shown(name))
     if browser and not os.environ.get(_CHILD, "").endswith("again"):
         threading.Timer(0.5, webbrowser.open, [url]).start()
     alone = settings.auth is None and not insecure and is_loopback(host)

@@ -11,19 +11,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 
-from caesura.checkpoint.sqlite import SqliteSaver
-from caesura.errors import StorageError
 from caesura.execution.clock import clock
 from caesura.interrupts.service import Interrupts
 from caesura.records.shapes import Run
 from caesura.server.admitting import admission
 from caesura.server.assistants import KnownAssistants
 from caesura.server.auth import Anonymous, Authenticator, Authoriser, Caller, RequestFacts
+from caesura.server.database import open_database
 from caesura.server.feed import InterruptFeed
 from caesura.server.http.limits import Slots
 from caesura.server.http.routes import Endpoint
@@ -47,7 +45,6 @@ from caesura.server.storing import open_store
 from caesura.server.telemetry import Tracing
 from caesura.server.threads import ThreadService
 from caesura.server.views import run_view
-from caesura.storage.sqlite import connect
 
 
 @dataclass(slots=True)
@@ -167,7 +164,7 @@ async def open_server(
             await server.webhooks.close()
             server.tracing.close()
     finally:
-        saver.close()
+        await saver.aclose()
 
 
 def refuse_unkept(settings: Settings) -> None:
@@ -183,18 +180,3 @@ def refuse_unkept(settings: Settings) -> None:
     problems = [ProjectProblem(file, key, text) for key, given in asked.items() if given]
     if problems:
         raise ConfigError(problems)
-
-
-def open_database(name: str) -> SqliteSaver:
-    """The database of a server: a path, or ``sqlite:///path``. Raises `StorageError`."""
-    scheme, separator, _ = name.partition("://")
-    if separator and scheme != "sqlite":
-        raise StorageError(
-            f"The database is to be a {scheme} server, but this version keeps its data in a SQLite file. "
-            "Nothing was started. Name a file with --database, or take DATABASE_URI away."
-        )
-    path = name.removeprefix("sqlite:///")
-    Path(path).expanduser().parent.mkdir(parents=True, exist_ok=True)
-    saver = SqliteSaver(connect(str(Path(path).expanduser())))
-    saver.setup()
-    return saver

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from caesura.checkpoint.saver import EngineSaver
 from caesura.server.project.loading import load_object
 from caesura.server.project.settings import Settings
-from caesura.store.sqlite import SqliteStore
+from caesura.store.sql import SqlStore
 
 
-def open_store(settings: Settings, database: Any) -> SqliteStore:
+def open_store(settings: Settings, database: EngineSaver) -> SqlStore:
     """The store that graphs and the store routes share. Raises `BrokenFileError` for ``embed``."""
     given = settings.store
     index: Any = None
@@ -27,4 +28,4 @@ def open_store(settings: Settings, database: Any) -> SqliteStore:
             "refresh_on_read": given.ttl.refresh_on_read,
             "sweep_interval_minutes": given.ttl.sweep_interval_minutes,
         }
-    return SqliteStore(database, index=index, ttl=ttl)
+    return SqlStore(database, owns=False, index=index, ttl=ttl)

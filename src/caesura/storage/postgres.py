@@ -19,6 +19,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from random import random
 from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, Connection, RawCursor
@@ -26,7 +27,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
 from caesura.checkpoint.rows import Codec
-from caesura.errors import StorageError
+from caesura.errors import StorageError, UnstorableTextError
 from caesura.storage.dialect import Postgres
 from caesura.storage.migrating import migrate
 from caesura.storage.operations import Begin, Statements
@@ -101,6 +102,17 @@ def set_up(dialect: Postgres, parts: Sequence[str]) -> Talk:
         yield from talk(dialect, migrate(dialect, part))
 
 
+def split_schema(url: str) -> tuple[str, str | None]:
+    """A connection string without the schema that it may name, ``?schema=…``, and that schema."""
+    parts = urlsplit(url)
+    if "schema=" not in parts.query:
+        return url, None
+    named = parse_qsl(parts.query, keep_blank_values=True)
+    schema = next((value for key, value in named if key == "schema"), None)
+    rest = urlencode([pair for pair in named if pair[0] != "schema"])
+    return urlunsplit(parts._replace(query=rest)), schema
+
+
 # --- failures --------------------------------------------------------------------------------
 
 _LOST: Final = frozenset({"57P01", "57P02", "57P03", "53300", "08000", "08003", "08006", "08P01"})
@@ -114,7 +126,6 @@ _MEANING: Final = {
     "53100": "has no space left on its disk",
     "53200": "is out of memory",
     "25006": "is read-only (a standby?)",
-    "22021": "cannot hold this text (a NUL character in a name or key?)",
     "42501": "does not let this user do that: it needs USAGE and CREATE on the schema, or its tables",
     "3D000": "does not exist",
     "28P01": "refused the password",
@@ -141,8 +152,10 @@ def translated(error: Exception) -> StorageError:
             f"whether it did (transaction {error.transaction}). Load the thread to see what is stored."
         )
     state = getattr(error, "sqlstate", None)
-    if isinstance(error, psycopg.DataError) and state is None:
-        state = "22021"
+    if isinstance(error, psycopg.DataError) and state in (None, "22021"):
+        return UnstorableTextError(
+            f"Postgres cannot hold a name, id or key like this one: {error}. Nothing was changed."
+        )
     meaning = _MEANING.get(state or "", "cannot be reached" if is_lost(error) else "refused")
     text = " ".join(str(error).split())
     return StorageError(f"The Postgres database {meaning} ({text}). Nothing was changed.")

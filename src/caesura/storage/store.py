@@ -188,6 +188,8 @@ def store_batch(dialect: Dialect, codec: Codec, op: StoreBatch) -> Statements:
         elif isinstance(asked, ListNamespacesOp):
             result = yield from _list(op, asked)
         results.append(result)
+    if refreshed and not op.puts:
+        yield WRITE
     now = op.at.timestamp()
     for ids in _portions(sorted(refreshed)):
         yield REFRESH % _places(ids), (now, now, *ids)

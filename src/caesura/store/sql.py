@@ -81,7 +81,7 @@ class SqlStore(BaseStore):
         """Stop sweeping, and close the connection unless it is a saver's."""
         self._sweeper.stop(None)
         if self._owns:
-            self._saver.close()  # type: ignore[attr-defined]
+            self._saver.close()
 
     # --- operations ---
 

@@ -27,6 +27,7 @@ try:
         Driver,
         OneConnection,
         PoolConnections,
+        split_schema,
     )
 except ImportError as error:
     raise ImportError(
@@ -44,8 +45,8 @@ class PostgresSaver(EngineSaver):
     unless it was done; so a restart of the database is a pause, not an error.
 
     Args:
-        conn: a connection string; a ``psycopg.Connection``, which no one else may use meanwhile; or
-            a ``psycopg_pool.ConnectionPool``.
+        conn: a connection string, which may end in ``?schema=…``; a ``psycopg.Connection``, which no
+            one else may use meanwhile; or a ``psycopg_pool.ConnectionPool``.
         pipe: taken for the sake of programs written for LangGraph; has no effect.
         serde: turns values into bytes and back.
         schema: where the tables are.
@@ -65,6 +66,9 @@ class PostgresSaver(EngineSaver):
         timeout: float = 30,
     ) -> None:
         super().__init__(serde=serde)
+        if isinstance(conn, str):
+            conn, named = split_schema(conn)
+            schema = named or schema
         self.dialect = postgres(schema)
         self._driver = Driver(_connections(conn), self.dialect, timeout=timeout)
         self._async_driver: AsyncDriver | None = None

@@ -24,6 +24,7 @@ from caesura.storage.postgres import (
     AsyncDriver,
     AsyncOneConnection,
     AsyncPoolConnections,
+    split_schema,
 )
 
 __all__ = ["AsyncPostgresSaver"]
@@ -51,6 +52,9 @@ class AsyncPostgresSaver(PostgresSaver):
         timeout: float = 30,
     ) -> None:
         EngineSaver.__init__(self, serde=serde)
+        if isinstance(conn, str):
+            conn, named = split_schema(conn)
+            schema = named or schema
         self.dialect = postgres(schema)
         self._adriver = AsyncDriver(_connections(conn), self.dialect, timeout=timeout)
         self._loop: asyncio.AbstractEventLoop | None = _running_loop()

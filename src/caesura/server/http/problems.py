@@ -91,6 +91,7 @@ TABLE: Sequence[tuple[type[BaseException], int, Extras]] = (
     (errors.InvalidNamespaceError, 400, _NONE),
     (errors.InvalidFilterError, 422, _NONE),
     (errors.SerializationError, 422, _NONE),
+    (errors.UnstorableTextError, 422, _NONE),
     (errors.StorageError, 503, _NONE),
 )
 """Exception class → status and what else the body says. The first match counts."""
