@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.databases import new_database, open_saver
 
 from caesura.checkpoint.memory import InMemorySaver
-from caesura.checkpoint.sqlite import SqliteSaver
-from caesura.storage.sqlite import connect
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     """Each of our savers."""
     if request.param == "memory":
         yield InMemorySaver()
         return
-    with closing(SqliteSaver(connect(str(tmp_path / "db")))) as saver:
+    with new_database(request.param, tmp_path) as name, closing(open_saver(name)) as saver:
         yield saver

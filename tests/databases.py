@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,8 @@ import psycopg
 from psycopg import sql
 
 from caesura.checkpoint.postgres import PostgresSaver
+from caesura.checkpoint.sqlite import SqliteSaver
+from caesura.storage.sqlite import connect
 
 _numbers = count()
 
@@ -83,6 +86,29 @@ def _end_others(connection: psycopg.Connection[Any], name: str) -> None:
     )
 
 
+def named(schema: str) -> str:
+    """The name of a database in the tests' Postgres: a connection string."""
+    url = postgres_url()
+    return f"{url}{'&' if '?' in url else '?'}schema={schema}"
+
+
+@contextmanager
+def new_database(kind: str, folder: Path) -> Iterator[str]:
+    """The name of a database that is empty: a file in the folder, or a place in Postgres."""
+    if kind == "sqlite":
+        yield str(folder / "db")
+        return
+    with fresh_schema() as schema:
+        yield named(schema)
+
+
+def open_saver(name: str) -> SqliteSaver | PostgresSaver:
+    """A saver on a database, by its name."""
+    if name.startswith("postgresql:"):
+        return PostgresSaver(name)
+    return SqliteSaver(connect(name))
+
+
 class Schemas:
     """Schemas for servers that other processes run; they are dropped when this one ends."""
 
@@ -92,9 +118,7 @@ class Schemas:
 
     def new_url(self) -> str:
         """The name of a database that is empty."""
-        url = postgres_url()
-        schema = self._stack.enter_context(fresh_schema())
-        return f"{url}{'&' if '?' in url else '?'}schema={schema}"
+        return named(self._stack.enter_context(fresh_schema()))
 
 
 SCHEMAS = Schemas()

@@ -1,7 +1,8 @@
 """A process that answers what others answer too: `python -m tests.faults.racer FOLDER WHO`.
 
-It says ``ready``, waits for a line, answers every interrupt of ``FOLDER/db`` that was listed in
-``FOLDER/asked.json`` as ``WHO``, and prints what became of each answer, as JSON.
+It says ``ready``, waits for a line, answers every interrupt of the database that
+``FOLDER/database`` names and that was listed in ``FOLDER/asked.json`` as ``WHO``, and prints what
+became of each answer, as JSON.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from caesura.checkpoint.sqlite import SqliteSaver
+from tests.databases import open_saver
+
 from caesura.errors import ResumeError, StaleThreadError
 from caesura.graph import START, StateGraph
-from caesura.storage.sqlite import connect
 from caesura.types import Command, interrupt
 
 
@@ -67,7 +68,7 @@ def race(graph: Any, asked: Mapping[str, str], who: str) -> dict[str, str]:
 def main() -> None:
     folder, who = Path(sys.argv[1]), sys.argv[2]
     asked = json.loads((folder / "asked.json").read_text())
-    saver = SqliteSaver(connect(str(folder / "db")))
+    saver = open_saver((folder / "database").read_text())
     graph = program(saver, folder)
     print("ready", flush=True)
     sys.stdin.readline()

@@ -12,11 +12,13 @@ import itertools
 import operator
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from tests.databases import SCHEMAS, open_saver
 
 from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.operations import PutWrites
@@ -119,7 +121,24 @@ def check(case: Case, failing: FailingSaver, witness: Witness, result: Any) -> N
     assert sorted(map(str, answers.values())) == sorted(map(str, case.answers.values())), where
 
 
-STORES = {"memory": memory, "sqlite": sqlite}
+@cache
+def _postgres() -> str:
+    return SCHEMAS.new_url()
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[Restart]:
+    with ExitStack() as opened:
+
+        def restart() -> Any:
+            opened.close()
+            return opened.enter_context(closing(open_saver(_postgres())))
+
+        yield restart
+        restart().delete_thread(CONFIG["configurable"]["thread_id"])
+
+
+STORES = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
 FAILURES: dict[str, dict[str, Any]] = {
     "once-before": {"after": False},
     "once-after": {"after": True},

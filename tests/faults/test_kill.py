@@ -17,14 +17,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+from tests.databases import new_database, open_saver
+
 from caesura.checkpoint.operations import FindInterrupts, FindNamespaces, History
-from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.constants import ERROR
-from caesura.storage.sqlite import connect
 
 from .victim import EXPECTED_LOG, ROUNDS
 
 KILLS = 2000 if os.environ.get("CAESURA_SOAK") else 80
+"""For each database."""
 MOST_ATTEMPTS = 100
 SIDE_BY_SIDE = 3
 """Tasks of the program that may run at one moment: a node and two calls of another."""
@@ -68,7 +70,7 @@ class Stored:
 
 def read(folder: Path, thread_id: str) -> Stored:
     stored = Stored()
-    with closing(SqliteSaver(connect(str(folder / "db")))) as saver:
+    with closing(open_saver((folder / "database").read_text())) as saver:
         for space in saver.execute(FindNamespaces(thread_id)):
             for loaded in saver.execute(History(thread_id, space.ns)):
                 stored.finished |= {task for task, channel, _ in loaded.writes if channel != ERROR}
@@ -112,15 +114,22 @@ def survive(folder: Path, victim: Executioner, thread_id: str, moments: Iterator
     return kills
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_a_program_killed_at_any_moment_loses_no_answer_and_repeats_no_finished_task(
-    tmp_path: Path,
+    kind: str, tmp_path: Path
 ) -> None:
+    with new_database(kind, tmp_path) as name:
+        (tmp_path / "database").write_text(name)
+        kill_at_many_moments(tmp_path)
+
+
+def kill_at_many_moments(folder: Path) -> None:
     chance = random.Random(None if os.environ.get("CAESURA_SOAK") else 20261121)
-    with executioner(tmp_path) as victim:
+    with executioner(folder) as victim:
         _, whole = victim.attempt("whole", 0)
         kills = number = 0
         while kills < KILLS:
             number += 1
             moments = iter(lambda: chance.uniform(1, 0.9 * whole), None)
-            kills += survive(tmp_path, victim, f"thread-{number}", moments)
+            kills += survive(folder, victim, f"thread-{number}", moments)
     assert number > 5, "the program hardly ever came to its end"

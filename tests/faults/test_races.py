@@ -11,53 +11,58 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from tests.databases import new_database, open_saver
 
 from caesura.checkpoint.operations import FindInterrupts, Load
 from caesura.checkpoint.saver import EngineSaver
-from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import AlreadyAnsweredError, NothingToResumeError, StaleThreadError
 from caesura.graph import END, START, StateGraph
-from caesura.storage.sqlite import connect
 from caesura.types import Command, interrupt
 
 from .racer import config, program, race
 
-THREADS, PROCESSES, QUESTIONS = 8, 4, 100
+THREADS, PROCESSES, QUESTIONS = 8, 4, 200
 STEPS = 3
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_of_all_threads_and_processes_that_answer_one_question_exactly_one_is_accepted(
-    tmp_path: Path,
+    kind: str, tmp_path: Path
 ) -> None:
-    saver = SqliteSaver(connect(str(tmp_path / "db")))
-    graph = program(saver, tmp_path)
+    with new_database(kind, tmp_path) as name:
+        (tmp_path / "database").write_text(name)
+        with closing(open_saver(name)) as saver:
+            answer_from_everywhere(saver, tmp_path)
+
+
+def answer_from_everywhere(saver: Any, folder: Path) -> None:
+    graph = program(saver, folder)
     asked = {}
     for number in range(QUESTIONS):
         thread_id = f"thread-{number}"
         paused = graph.invoke({"name": thread_id}, config(thread_id))
         asked[thread_id] = paused["__interrupt__"][0].id
-    (tmp_path / "asked.json").write_text(json.dumps(asked))
+    (folder / "asked.json").write_text(json.dumps(asked))
 
-    became = _race_all(tmp_path, graph, asked)
+    became = _race_all(folder, graph, asked)
 
     outcomes = Counter((thread, how) for racer in became for thread, how in racer.items())
     racers = THREADS + PROCESSES
     for thread_id in asked:
         assert outcomes[thread_id, "accepted"] == 1
         assert outcomes[thread_id, "AlreadyAnsweredError"] == racers - 1
-    effects = [line.split() for line in (tmp_path / "effects").read_text().splitlines()]
+    effects = [line.split() for line in (folder / "effects").read_text().splitlines()]
     assert sorted(name for name, _ in effects) == sorted(asked)
     recorded = {
         row.thread_id: row.answer for row in saver.execute(FindInterrupts(status="answered"))
     }
     assert recorded == dict(effects)
-    saver.close()
 
 
 def _race_all(folder: Path, graph: Any, asked: dict[str, str]) -> list[dict[str, str]]:

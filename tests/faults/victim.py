@@ -1,7 +1,8 @@
 """A process that is killed: `python -m tests.faults.victim FOLDER`.
 
 It imports everything, then obeys lines on its standard input: ``THREAD_ID MILLISECONDS`` forks a
-child that runs the program on that thread, over ``FOLDER/db``, and kills it with SIGKILL after that
+child that runs the program on that thread, over the database that ``FOLDER/database`` names, and
+kills it with SIGKILL after that
 time (0: lets it end). It answers each line with ``killed``, ``done`` or ``failed``.
 
 The program writes a line ``TASK_ID NAME`` to ``FOLDER/effects`` for every effect, and its result to
@@ -21,11 +22,11 @@ import traceback
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from caesura.checkpoint.sqlite import SqliteSaver
+from tests.databases import open_saver
+
 from caesura.config import get_config
 from caesura.func import task
 from caesura.graph import START, StateGraph
-from caesura.storage.sqlite import connect
 from caesura.types import Command, interrupt
 
 ROUNDS = 8
@@ -38,7 +39,7 @@ class State(TypedDict, total=False):
     answers: Annotated[list[str], operator.add]
 
 
-def program(saver: SqliteSaver, effects: int) -> Any:
+def program(saver: Any, effects: int) -> Any:
     """The graph; its effects go to the file descriptor ``effects``."""
 
     def effect(name: str) -> None:
@@ -91,7 +92,7 @@ EXPECTED_LOG = [
 def run(folder: Path, thread_id: str) -> None:
     """Run the program on a thread to its end, from wherever it stands."""
     effects = os.open(folder / "effects", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    saver = SqliteSaver(connect(str(folder / "db")))
+    saver = open_saver((folder / "database").read_text())
     graph = program(saver, effects)
     config: Any = {"configurable": {"thread_id": thread_id}}
     stands = graph.get_state(config)

@@ -7,7 +7,6 @@ results. The sync and the async methods only differ in who performs the operatio
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,8 +101,8 @@ class EngineSaver(BaseCheckpointSaver[Any]):
         """Close what the saver opened; here nothing."""
 
     async def aclose(self) -> None:
-        """`close`, with what belongs to the running event loop."""
-        await asyncio.to_thread(self.close)
+        """`close`, from async code."""
+        self.close()
 
     def history(self, op: History) -> Iterator[Loaded]:
         """The checkpoints that ``op`` asks for, read as they are asked for."""

@@ -537,6 +537,18 @@ class _LoopsOwn:
     idle: list[AsyncConnection[Any]] = field(default_factory=list)
 
 
+def _finish(own: _LoopsOwn) -> None:
+    while own.idle:
+        own.idle.pop().pgconn.finish()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 class AsyncConnections:
     """`Connections` for async programs. Each event loop has its own."""
 
@@ -551,15 +563,25 @@ class AsyncConnections:
         loop = asyncio.get_running_loop()
         own = self._loops.get(loop)
         if own is None:
-            self.finish()
+            self.sweep()
             own = self._loops[loop] = _LoopsOwn(asyncio.Semaphore(self._most))
         return own
 
-    def finish(self) -> None:
-        """Close the connections of event loops that do not run any more, from anywhere."""
+    def sweep(self) -> None:
+        """Close the connections of event loops that do not run any more."""
         for loop in [loop for loop in self._loops if not loop.is_running()]:
-            for connection in self._loops.pop(loop).idle:
-                connection.pgconn.finish()
+            _finish(self._loops.pop(loop))
+
+    def finish(self) -> None:
+        """Close all idle connections, from anywhere; those in use are closed when given back."""
+        self._closed = True
+        self.sweep()
+        here = _running_loop()
+        for loop, own in list(self._loops.items()):
+            if loop is here:
+                _finish(own)
+            else:
+                loop.call_soon_threadsafe(_finish, own)
 
     async def take(self, timeout: float) -> AsyncConnection[Any]:
         """A connection that nobody else uses. Raises psycopg's errors and `StorageError`."""
@@ -598,21 +620,14 @@ class AsyncConnections:
         own = self._own()
         own.free.release()
         if connection.closed or connection.broken:
-            lost, own.idle = own.idle, []  # they are older, and went the same way
-            for other in lost:
-                await other.close()
+            _finish(own)  # they are older, and went the same way
         elif self._closed:
             await connection.close()
         else:
             own.idle.append(connection)
 
     async def close(self) -> None:
-        """Close those of this event loop, and of those that have ended."""
-        self._closed = True
-        own = self._own()
-        idle, own.idle = own.idle, []
-        for connection in idle:
-            await connection.close()
+        """`finish`."""
         self.finish()
 
 

@@ -101,16 +101,10 @@ class PostgresSaver(EngineSaver):
         self._driver.setup()
 
     def close(self) -> None:
-        """Close the connections that the saver opened, but for those of an event loop that runs."""
+        """Close the connections that the saver opened, of sync and of async programs."""
         self._driver.close()
         if self._async_driver is not None:
             self._async_driver.connections.finish()
-
-    async def aclose(self) -> None:
-        """Close the connections that the saver opened, with those of this event loop."""
-        if self._async_driver is not None:
-            await self._async_driver.close()
-        await asyncio.to_thread(self.close)
 
     def execute(self, op: Any) -> Any:
         """Perform one operation in a transaction."""

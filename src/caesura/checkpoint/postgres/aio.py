@@ -89,14 +89,8 @@ class AsyncPostgresSaver(PostgresSaver):
         """Make or upgrade the tables now instead of on first use. Does nothing a second time."""
         await self._adriver.setup()
 
-    async def aclose(self) -> None:
-        """Close the connections that the saver opened."""
-        await self._adriver.close()
-
     def close(self) -> None:
-        """`aclose`, from another thread than the event loop's, or when that runs no more."""
-        if self._loop is not None and self._loop.is_running():
-            self._wait_for(self.aclose())
+        """Close the connections that the saver opened."""
         self._adriver.connections.finish()
 
     def execute(self, op: Any) -> Any:

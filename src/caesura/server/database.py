@@ -1,0 +1,60 @@
+"""The database of a server, opened by its name: a SQLite file, or a PostgreSQL server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from caesura.checkpoint.saver import EngineSaver
+from caesura.checkpoint.sqlite import SqliteSaver
+from caesura.errors import StorageError
+from caesura.storage.sqlite import connect
+
+_POSTGRES: Final = ("postgresql", "postgres")
+
+
+def open_database(name: str) -> EngineSaver:
+    """The database that a path or URL names, with its tables made. Raises `StorageError`.
+
+    ``path``, ``sqlite:///path``, or ``postgresql://user:password@host/database``, which may end in
+    ``?schema=name`` (else the schema is ``caesura``).
+    """
+    scheme, separator, _ = name.partition("://")
+    if separator and scheme in _POSTGRES:
+        return _open_postgres(name)
+    if separator and scheme != "sqlite":
+        raise StorageError(
+            f"A database is a SQLite file or a PostgreSQL server, not {scheme}. Nothing was started. "
+            "Name one with --database or DATABASE_URI: a path, or postgresql://user:password@host/name."
+        )
+    path = Path(name.removeprefix("sqlite:///")).expanduser()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    saver = SqliteSaver(connect(str(path)))
+    saver.setup()
+    return saver
+
+
+def _open_postgres(url: str) -> EngineSaver:
+    try:
+        from caesura.checkpoint.postgres import PostgresSaver
+    except ImportError as error:
+        raise StorageError(f"{error} Nothing was started.") from error
+    saver = PostgresSaver(url)
+    try:
+        saver.setup()
+    except BaseException:
+        saver.close()
+        raise
+    return saver
+
+
+def shown(name: str) -> str:
+    """The name of a database as people may see it: without a password."""
+    if "://" not in name:
+        return name
+    parts = urlsplit(name)
+    if parts.password is None:
+        return name
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:…@{place}"))
