@@ -37,6 +37,11 @@ NS_END: Final = ":"
 CALLER: Final = "__caller__"
 """Metadata of a nested graph's checkpoints: which call of which task made it."""
 
+CACHE_NS: Final = "__pregel_ns_writes"
+"""What the namespaces of cached results begin with."""
+CACHE_NS_ANY: Final = "__dynamic__"
+"""Stands for a function that has no name of its own."""
+
 CLAIM: Final = "__claim__"
 """Which of several runs on one checkpoint starts a task."""
 

@@ -22,7 +22,7 @@ from typing import (
 )
 
 from caesura.asking import Question, interrupt, interrupts
-from caesura.errors import InvalidUpdateError
+from caesura.errors import InvalidUpdateError, SerializationError
 
 if TYPE_CHECKING:
     from caesura.checkpoint.base import BaseCheckpointSaver
@@ -289,11 +289,35 @@ class RetryPolicy(NamedTuple):
     )
 
 
+def default_cache_key(*args: Any, **kwargs: Any) -> str:
+    """A digest of the arguments, the same for equal ones in every process.
+
+    It covers whatever can be stored; lists and tuples count as the same. Raises SerializationError
+    for anything else.
+    """
+    from caesura.checkpoint.serde.canonical import canonical_digest
+
+    try:
+        return canonical_digest([args, kwargs])
+    except SerializationError as error:
+        where = ("args" if error.path.startswith("[0]") else "kwargs") + error.path[3:]
+        reason = str(error).partition(" (at ")[0]
+        raise SerializationError(
+            f"No cache key can be made of {where}: {reason}. It was not run. Give "
+            "CachePolicy(key_func=...) a function that makes one, as text, of what counts.",
+            where,
+        ) from None
+
+
 @dataclass(**_DC_KWARGS)
 class CachePolicy:
-    """Reuse a node's or task's result for equal inputs. ``ttl`` in seconds."""
+    """Reuse a node's or task's result for equal inputs. ``ttl`` in seconds.
 
-    key_func: Callable[..., str | bytes] | None = None
+    ``key_func`` gets what the function gets (the node's input, or the task's arguments) and returns
+    the key, as text or bytes.
+    """
+
+    key_func: Callable[..., str | bytes] = default_cache_key
     ttl: int | None = None
 
 

@@ -59,3 +59,7 @@ class InterruptDigestWarning(UserWarning):
 
 class TaskReplayWarning(UserWarning):
     """A replayed program called a task with other arguments than the stored result was made from."""
+
+
+class CacheWarning(UserWarning):
+    """A cache failed and was passed over: the run computed what it would have looked up."""

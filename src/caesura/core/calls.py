@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from caesura.constants import PUSH, RETURN
-from caesura.core.answers import may_advance, rows_under
+from caesura.core.answers import asked_under, may_advance, rows_under
 from caesura.core.ids import task_id
 from caesura.core.plan import child_ns
 from caesura.core.program import Write
@@ -53,6 +53,7 @@ def adopt_call(state: ThreadState, task: Task) -> None:
                 return
     if state.rows:
         task.rows = [row for row in state.rows if row.task_id == task.id]
+        task.personal = bool(asked_under(state.rows, task.id))
         under = rows_under(state.rows, task.id)
         if not may_advance(under, state.mine):
             task.pause = tuple(row for row in under if row.status == "open")

@@ -1,7 +1,8 @@
 """What the loop asks its driver to do. The driver performs, and sends the result back in.
 
 `Store` → what the operation returns. `Run` → tasks that are finished, one or more; while some are
-still running the loop yields `WAIT` for the next ones, or `CANCEL` first to stop them. `Emit`, `Log` → None.
+still running the loop yields `WAIT` for the next ones, or `CANCEL` first to stop them. `Recall` → for
+each task what it wrote, or None. `Keep`, `Emit`, `Log` → None.
 """
 
 from __future__ import annotations
@@ -24,6 +25,20 @@ class Run:
     """Start these tasks."""
 
     tasks: list[Task]
+
+
+@dataclass(slots=True)
+class Recall:
+    """Look up in the cache what these tasks write."""
+
+    tasks: list[Task]
+
+
+@dataclass(slots=True)
+class Keep:
+    """Keep in the cache what this finished task wrote, if it has a policy."""
+
+    task: Task
 
 
 @dataclass(slots=True)
@@ -55,4 +70,4 @@ class _Cancel:
 
 WAIT: Final = _Wait()
 CANCEL: Final = _Cancel()
-Effect = Store | Run | Emit | Log | _Wait | _Cancel
+Effect = Store | Run | Recall | Keep | Emit | Log | _Wait | _Cancel

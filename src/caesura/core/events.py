@@ -41,6 +41,11 @@ def update_payload(task: Task, keys: str | tuple[str, ...]) -> dict[str, Any]:
     return {task.name: dict(shown) or None}
 
 
+def as_cached(update: Mapping[str, Any]) -> dict[str, Any]:
+    """``update``, marked as that of a task that was not run."""
+    return {**update, "__metadata__": {"cached": True}}
+
+
 def task_payload(task: Task) -> dict[str, Any]:
     """A task starts."""
     payload = {

@@ -60,6 +60,8 @@ class Node:
     metadata: Mapping[str, Any] | None = None
     tags: tuple[str, ...] = ()
     retry: tuple[Any, ...] = ()
+    cache: Any = None
+    """The `CachePolicy`, if results are to be used again."""
     subgraphs: tuple[Any, ...] = ()
     hidden: bool = False
     defer: bool = False
@@ -101,6 +103,8 @@ class Program:
     consuming: frozenset[str] = field(init=False)
     finishing: tuple[str, ...] = field(init=False)
     hidden: frozenset[str] = field(init=False)
+    caches: bool = field(init=False)
+    """Some node has a `CachePolicy`."""
 
     def __post_init__(self) -> None:
         listeners: dict[str, list[str]] = {}
@@ -112,3 +116,4 @@ class Program:
         self.consuming = frozenset(n for n, c in self.channels.items() if c.consumes)
         self.finishing = tuple(n for n, c in self.channels.items() if c.finishes)
         self.hidden = frozenset(n for n, node in self.nodes.items() if node.hidden)
+        self.caches = any(node.cache is not None for node in self.nodes.values())

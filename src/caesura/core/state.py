@@ -33,6 +33,7 @@ class Task:
         "ns",
         "path",
         "pause",
+        "personal",
         "result",
         "rows",
         "step",
@@ -71,9 +72,11 @@ class Task:
         self.rows: list[InterruptRow] = []
         """Interrupts this very task asked earlier."""
         self.cached = False
-        """Its writes come from storage: it was not run this time."""
+        """Its writes come from storage or from the cache: it was not run this time."""
         self.failed = False
         """An earlier attempt failed, and that is stored."""
+        self.personal = False
+        """It, or something inside it, has asked a person: its result is for nobody else."""
         self.loose: list[Any] = []
         self.args: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.result: Any = None

@@ -4,11 +4,12 @@ A `Turn` is one run of a program on a thread. `Turn.run` is a generator of effec
 them (`caesura.execution`) and sends the results in. All decisions are here or in the pure modules it
 calls, so sync and async runs cannot differ.
 
-A step goes: plan the tasks; set aside those that cannot get further (finished before, or waiting for
-a person); run the rest; *settle* each as it ends, which stores its writes beside the checkpoint, so
-that it is never run again; when all have ended, fold the writes into the state and save it as the
-next checkpoint. The writes of the task that ends last are stored in the same transaction as the
-checkpoint they lead to. A pause stores the interrupts and ends the run.
+A step goes: plan the tasks; set aside those that cannot get further (finished before, or waiting
+for a person); take from the cache, if there is one, what it knows of the others; run the rest;
+*settle* each as it ends, which stores its writes beside the checkpoint, so that it is never run
+again; when all have ended, fold the writes into the state and save it as the next checkpoint. The
+writes of the task that ends last are stored in the same transaction as the checkpoint they lead to.
+A pause stores the interrupts and ends the run.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from typing import Any, Literal
 from caesura.checkpoint.operations import Commit, InterruptRow, PutWrites
 from caesura.constants import CALLER, ERROR, INTERRUPT, NO_WRITES
 from caesura.core import events
-from caesura.core.answers import may_advance, rows_under
+from caesura.core.answers import asked_under, may_advance, rows_under
 from caesura.core.apply import apply_writes, sources_of, task_order
-from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Log, Run, Store
+from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Keep, Log, Recall, Run, Store
 from caesura.core.ids import path_text
 from caesura.core.plan import plan
 from caesura.core.program import Program
@@ -90,6 +91,8 @@ class Request:
     """A nested graph that stores nothing: the interrupts it asked in earlier attempts."""
     row_checkpoint: str = ""
     """A nested graph that stores nothing: the enclosing checkpoint its interrupts hang on."""
+    caches: bool = False
+    """There is a cache, and nodes that use it."""
     plain_store: bool = False
     """The saver knows nothing of interrupt rows: enclosing tasks store what they wait for too."""
 
@@ -212,6 +215,8 @@ class Turn:
         """Run one step; True if the run stops after it."""
         idle = [t for t in tasks if t.pause is not None]
         due = [t for t in tasks if t.writes is None and t.pause is None]
+        if self.request.caches and due:
+            due = yield from self._recall(due)
         yield from self._announce(tasks)
         failure = (yield from self._run(due)) if due else None
         if failure is not None:
@@ -231,6 +236,18 @@ class Turn:
         if reason is not None and plan(self.state, self.stop):
             raise GraphDrained(reason)
         return False
+
+    def _recall(self, due: list[Task]) -> Generator[Effect, Any, list[Task]]:
+        """Give tasks what the cache knows, stored as if they had run; returns those left to run."""
+        known = (yield Recall(due)) or [None] * len(due)
+        for task, writes in zip(due, known, strict=True):
+            task.writes, task.cached = writes, writes is not None
+        left = [task for task in due if not task.cached]
+        if self.request.stored:
+            hits = [task for task in due if task.cached]
+            for task in hits:
+                yield from self._store_writes(task, last=not left and task is hits[-1])
+        return left
 
     def _join_others(self, tasks: list[Task], idle: list[Task]) -> Steps:
         """Take over what other runs on this checkpoint stored, and start what became ours."""
@@ -265,6 +282,7 @@ class Turn:
         task.failed = state.has_failed(task.id)
         if state.rows:
             task.rows = [row for row in state.rows if row.task_id == task.id]
+            task.personal = bool(asked_under(state.rows, task.id))
             under = rows_under(state.rows, task.id)
             if not task.failed and not may_advance(under, state.mine):
                 task.pause = tuple(row for row in under if row.status == "open")
@@ -283,7 +301,7 @@ class Turn:
             for task in shown:
                 if task.cached:
                     update = events.update_payload(task, self.keys)
-                    yield Emit("updates", {**update, "__metadata__": {"cached": True}})
+                    yield Emit("updates", events.as_cached(update))
 
     def _run(self, due: list[Task]) -> Generator[Effect, Any, BaseException | None]:
         """Run tasks to their end, settling each; returns the first failure."""
@@ -310,13 +328,20 @@ class Turn:
         elif task.error is not None:
             if self.request.stored and not isinstance(task.error, GraphBubbleUp):
                 yield from self._put(self.writes_of(task, [(ERROR, repr(task.error))]))
-        elif self.request.stored:
-            writes = self.writes_of(task, task.writes or [(NO_WRITES, None)], done=True)
-            if last:
-                self._closing = writes
-            else:
-                yield from self._put(writes)
+        else:
+            if self.request.stored:
+                yield from self._store_writes(task, last=last)
+            if self.request.caches:
+                yield Keep(task)
         yield from self._tell(task, interrupts)
+
+    def _store_writes(self, task: Task, *, last: bool) -> Steps:
+        """Store what a finished task wrote; of the ``last`` one, together with the checkpoint."""
+        writes = self.writes_of(task, task.writes or [(NO_WRITES, None)], done=True)
+        if last:
+            self._closing = writes
+        else:
+            yield from self._put(writes)
 
     def _tell(self, task: Task, interrupts: tuple[Interrupt, ...]) -> Steps:
         wants = self.request.wants

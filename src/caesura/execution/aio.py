@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any
 
 from caesura.config import _scope
-from caesura.core.effects import CANCEL, WAIT, Emit, Log, Run, Store
+from caesura.core.effects import CANCEL, WAIT, Emit, Keep, Log, Recall, Run, Store
 from caesura.core.program import Action
 from caesura.core.state import Task
 from caesura.core.turn import Outcome
@@ -58,6 +58,8 @@ class AsyncDriver:
             await steps.aclose()
             if frame.outer is None:
                 frame.setting.token.end()
+            elif frame.turn.resumed:
+                frame.outer.mark_personal()
 
     async def _drive(self, frame: Frame) -> AsyncGenerator[Outcome | None, None]:
         steps = frame.turn.run()
@@ -94,6 +96,10 @@ class AsyncDriver:
                 elif kind is Log:
                     for text in effect.texts:
                         logging.getLogger("caesura").warning("%s", text)
+                elif kind is Recall and frame.cache is not None:
+                    value = await frame.cache.arecall(effect.tasks)
+                elif kind is Keep and frame.cache is not None:
+                    await frame.cache.akeep(effect.task)
                 elif effect is CANCEL:
                     work.cancel()
                 advance = steps.send
@@ -226,12 +232,18 @@ class AsyncDriver:
             return task.result
         if task.pause is not None:
             raise planned.pause_signal()
+        cache = planned.cache
+        if cache is not None and planned.take(await cache.arecall([task])):
+            await self._store(planned, planned.settle(task.result))
+            planned.tell()
+            return task.result
         if await self._run_call(planned):
             await self._store(planned, planned.store_pause())
-            planned.tell()
             raise planned.pause_signal()
         if task.error is None:
             await self._store(planned, planned.settle(task.result))
+            if cache is not None:
+                await cache.akeep(task)
         planned.tell()
         if task.error is not None:
             raise task.error

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from caesura.constants import RETURN
 from caesura.core import events
 from caesura.core.calls import call_writes, diverged, plan_call
 from caesura.core.program import Action, Node
 from caesura.core.state import Task
 from caesura.digests import digest_of
 from caesura.errors import GraphInterrupt
+from caesura.execution.cache import TaskCache
 from caesura.execution.context import Frame, TaskScope
 from caesura.interrupts.lifecycle import as_interrupt
 
@@ -30,6 +32,7 @@ class TaskSpec:
     action: Action
     retry: tuple[Any, ...] = ()
     strict: bool = False
+    cache: Any = None
 
 
 class CallNode(Node):
@@ -45,6 +48,7 @@ class CallNode(Node):
             read=_nothing,
             collect=_nothing,
             retry=spec.retry,
+            cache=spec.cache,
         )
 
 
@@ -101,25 +105,37 @@ class Planned:
             return None
         return None if turn.hold(operation) else operation
 
+    @property
+    def cache(self) -> TaskCache | None:
+        """Where its result may be found and is to be kept, if anywhere."""
+        return self.frame.cache if self.task.node.cache is not None else None  # type: ignore[union-attr]
+
+    def take(self, known: Sequence[Any]) -> bool:
+        """Give the call the result that the cache has; True if it has one."""
+        for channel, value in known[0] or ():
+            if channel == RETURN:
+                self.task.cached, self.task.result = True, value
+        return self.task.cached
+
     def announce(self) -> None:
         """Tell that the call starts."""
         if "tasks" in self.frame.wants:
             self.frame.emit("tasks", events.task_payload(self.task))
 
     def tell(self) -> None:
-        """Tell how the call ended."""
+        """Tell how the call ended. Of a pause its caller tells."""
         task, wants = self.task, self.frame.wants
-        interrupts = tuple(as_interrupt(row) for row in task.pause or ())
         keys = self.frame.turn.request.program.stream_channels
-        if "updates" in wants and task.error is None and not interrupts:
-            self.frame.emit("updates", events.update_payload(task, keys))
-        if "tasks" in wants:
-            self.frame.emit("tasks", events.result_payload(task, keys, interrupts))
+        if "updates" in wants and task.error is None:
+            update = events.update_payload(task, keys)
+            self.frame.emit("updates", events.as_cached(update) if task.cached else update)
+        if "tasks" in wants and not task.cached:
+            self.frame.emit("tasks", events.result_payload(task, keys, ()))
 
     def child_scope(self) -> TaskScope:
         """The scope its function runs in."""
         inner = TaskScope(self.frame, self.task, self.scope.ancestors())
-        inner.loop = self.scope.loop
+        inner.loop, inner.caller = self.scope.loop, self.scope
         return inner
 
     def pause_signal(self) -> GraphInterrupt:

@@ -23,6 +23,7 @@ from caesura.core.program import Action, Write
 from caesura.core.state import Task
 from caesura.core.turn import Turn
 from caesura.errors import GraphInterrupt, SwallowedInterruptError
+from caesura.execution.cache import TaskCache
 from caesura.execution.clock import clock
 from caesura.execution.tokens import RunToken
 from caesura.interrupts.lifecycle import as_interrupt
@@ -73,6 +74,7 @@ class Frame:
     driver: Any
     wants: frozenset[str]
     outer: TaskScope | None = None
+    cache: TaskCache | None = None
 
     def emit(self, mode: str, payload: Any) -> None:
         """Hand an event on."""
@@ -91,6 +93,7 @@ class TaskScope(Scope):
         "_runtime",
         "ancestry",
         "attempt",
+        "caller",
         "children",
         "delivered",
         "first_attempt",
@@ -109,6 +112,8 @@ class TaskScope(Scope):
         self.first_attempt = 0.0
         self.loop: Any = None
         """The event loop of the driver, where it has one."""
+        self.caller: TaskScope | None = None
+        """Of an ``@task`` call: who calls."""
         self._lock = threading.Lock()
         self._config: dict[str, Any] | None = None
         self._runtime: Runtime[Any] | None = None
@@ -288,6 +293,14 @@ class TaskScope(Scope):
         with self._lock:
             known = {row.id for row in self.inner}
             self.inner += [row for row in rows if row.id not in known]
+
+    def mark_personal(self) -> None:
+        """A graph in this task went on after a pause: the task's result, and that of the task that
+        calls it, may hold what a person said there."""
+        scope: TaskScope | None = self
+        while scope is not None:
+            scope.task.personal = True
+            scope = scope.caller
 
     # --- how it ended -------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from caesura.config import _scope
-from caesura.core.effects import CANCEL, WAIT, Emit, Log, Run, Store
+from caesura.core.effects import CANCEL, WAIT, Emit, Keep, Log, Recall, Run, Store
 from caesura.core.program import Action
 from caesura.core.state import Task
 from caesura.core.turn import Outcome
@@ -50,6 +50,8 @@ class SyncDriver:
         finally:
             if frame.outer is None:
                 frame.setting.token.end()
+            elif frame.turn.resumed:
+                frame.outer.mark_personal()
 
     def _drive(self, frame: Frame) -> Generator[None, None, Outcome]:
         steps = frame.turn.run()
@@ -81,6 +83,11 @@ class SyncDriver:
                 elif kind is Log:
                     for text in effect.texts:
                         logging.getLogger("caesura").warning("%s", text)
+                    value = None
+                elif kind is Recall and frame.cache is not None:
+                    value = frame.cache.recall(effect.tasks)
+                elif kind is Keep and frame.cache is not None:
+                    frame.cache.keep(effect.task)
                     value = None
                 elif effect is CANCEL:
                     value = None
@@ -184,7 +191,11 @@ class SyncDriver:
             future.set_result(value)
 
     def _finish_call(self, planned: Planned) -> Any:
-        task, scope = planned.task, planned.child_scope()
+        task, scope, cache = planned.task, planned.child_scope(), planned.cache
+        if cache is not None and planned.take(cache.recall([task])):
+            self._store(planned, planned.settle(task.result))
+            planned.tell()
+            return task.result
 
         def work() -> None:
             task.result = call_sync(scope, planned.action, planned.args, planned.kwargs)
@@ -193,10 +204,11 @@ class SyncDriver:
         self.attempt(scope, work)
         if task.pause is not None:
             self._store(planned, planned.store_pause())
-            planned.tell()
             raise planned.pause_signal()
         if task.error is None:
             self._store(planned, planned.settle(task.result))
+            if cache is not None:
+                cache.keep(task)
         planned.tell()
         if task.error is not None:
             raise task.error

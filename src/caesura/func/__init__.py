@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from caesura.channels.ephemeral_value import EphemeralValue
 from caesura.channels.last_value import LastValue
@@ -18,6 +18,7 @@ from caesura.channels.topic import Topic
 from caesura.config import OUTSIDE, find_scope
 from caesura.constants import END, PREVIOUS, START, TASKS
 from caesura.core.program import NO_INPUT, Action, Node, Program, Write
+from caesura.execution.cache import call_namespace
 from caesura.execution.call import TaskSpec, start_call
 from caesura.execution.context import TaskScope
 from caesura.graph.injection import (
@@ -32,6 +33,9 @@ from caesura.pregel.compiled import Pregel
 from caesura.types import RetryPolicy, Send
 from caesura.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
 
+if TYPE_CHECKING:
+    from caesura.cache.base import BaseCache
+
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,13 +48,13 @@ class TaskFunction(Generic[P, T]):
     """A function made a task: calling it inside a run schedules it and returns its future."""
 
     def __init__(
-        self, function: Callable[P, Any], name: str | None, retry: Any, strict: bool
+        self, function: Callable[P, Any], name: str | None, retry: Any, cache: Any, strict: bool
     ) -> None:
         self.func = function
         functools.update_wrapper(self, function)
         known = name or _task_name(function)
         self.__name__ = known
-        self.spec = TaskSpec(action_of(function, known), _policies(retry), strict)
+        self.spec = TaskSpec(action_of(function, known), _policies(retry), strict, cache)
         declare([return_annotation(function)])
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -62,6 +66,14 @@ class TaskFunction(Generic[P, T]):
         if not isinstance(scope, TaskScope):
             raise RuntimeError(OUTSIDE)
         return start_call(scope, self.spec, args, dict(kwargs))
+
+    def clear_cache(self, cache: BaseCache[Any]) -> None:
+        """Forget the results of this function that ``cache`` holds."""
+        cache.clear([call_namespace(self.spec.action)])
+
+    async def aclear_cache(self, cache: BaseCache[Any]) -> None:
+        """Async form of `clear_cache`."""
+        await cache.aclear([call_namespace(self.spec.action)])
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -95,7 +107,8 @@ def task(
     Its result is stored when it returns; when the program runs again, the stored result is returned
     and the function is not called. If the call then has other arguments, the stored result is not
     used: the task runs anew with a `TaskReplayWarning`, or with ``strict`` raises
-    `TaskReplayMismatchError`.
+    `TaskReplayMismatchError`. ``cache_policy``: a `CachePolicy`: calls with equal arguments, in any
+    run and thread, take one result, if the program they are made in has a cache.
     """
     if timeout is not None:
         raise NotImplementedError("task(timeout=...) is not supported by this version")
@@ -104,7 +117,7 @@ def task(
         retry_policy = retry_policy or deprecated["retry"]
 
     def decorate(function: Any) -> Any:
-        return TaskFunction(function, name, retry_policy, strict)
+        return TaskFunction(function, name, retry_policy, cache_policy, strict)
 
     return decorate if fn is None else decorate(fn)
 
@@ -119,6 +132,8 @@ def _task_name(function: Any) -> str:
 class Final(Generic[R, S]):
     """What an entrypoint returns to its caller (``value``) and to its next run (``save``)."""
 
+    __qualname__ = "entrypoint.final"  # where programs find it, and what errors and reprs say
+
     value: R
     save: S
 
@@ -128,8 +143,9 @@ class entrypoint(Generic[R]):
 
     The function takes the input first, and by name any of ``config, previous, runtime, writer,
     store``. ``previous`` is what the last finished run of the thread returned, or saved with
-    `entrypoint.final`. Raises ValueError for a function without parameters, NotImplementedError for
-    generators.
+    `entrypoint.final`. ``cache`` keeps the results of tasks with a `CachePolicy`, and with
+    ``cache_policy`` that of the function itself. Raises ValueError for a function without
+    parameters, NotImplementedError for generators.
     """
 
     final = Final
@@ -164,6 +180,7 @@ class entrypoint(Generic[R]):
         self.cache = cache
         self.context_schema = context_schema
         self.retry_policy = retry_policy
+        self.cache_policy = cache_policy
 
     def __call__(self, function: Callable[..., Any]) -> EntrypointProgram:
         """The program that ``function`` is."""
@@ -172,7 +189,7 @@ class entrypoint(Generic[R]):
         if not inspect.signature(function).parameters:
             raise ValueError("Entrypoint function must have at least one parameter")
         return EntrypointProgram(
-            _program(function, self.retry_policy),
+            _program(function, self.retry_policy, self.cache_policy),
             function=function,
             checkpointer=self.checkpointer,
             store=self.store,
@@ -193,7 +210,7 @@ class EntrypointProgram(Pregel):
         self.__doc__ = function.__doc__
 
 
-def _program(function: Callable[..., Any], retry: Any) -> Program:
+def _program(function: Callable[..., Any], retry: Any, cache: Any) -> Program:
     name = name_of(function)
     node = Node(
         name=name,
@@ -202,6 +219,7 @@ def _program(function: Callable[..., Any], retry: Any) -> Program:
         read=_read_input,
         collect=_collect,
         retry=_policies(retry),
+        cache=cache,
         subgraphs=closure_graphs(function),
     )
     return Program(

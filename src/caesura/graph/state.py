@@ -47,6 +47,7 @@ class NodeSpec:
     input_schema: Any
     metadata: Mapping[str, Any] | None = None
     retry_policy: Any = None
+    cache_policy: Any = None
     ends: Any = ()
     """Where a `Command` of it may go; for drawing only."""
     defer: bool = False
@@ -134,8 +135,9 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         """Add a node: a name and a function, or a function alone.
 
         ``defer``: run when nothing else is left to run. ``input_schema``: what the node sees of the
-        state. ``retry_policy``: a `RetryPolicy` or several. ``destinations``: where its `Command`s
-        may go, for drawing. Raises ValueError for a taken or reserved name.
+        state. ``retry_policy``: a `RetryPolicy` or several. ``cache_policy``: a `CachePolicy`: for
+        equal inputs the node is not run again. ``destinations``: where its `Command`s may go, for
+        drawing. Raises ValueError for a taken or reserved name.
         """
         if timeout is not None or error_handler is not None:
             what = "timeout" if timeout is not None else "error_handler"
@@ -160,6 +162,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             input_schema=input_schema or self.state_schema,
             metadata=metadata,
             retry_policy=retry_policy,
+            cache_policy=cache_policy,
             ends=_destinations(function) if destinations is None else destinations,
             defer=defer,
         )
@@ -204,9 +207,9 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         """Policies of the nodes that do not set their own."""
         if timeout is not None or error_handler is not None:
             raise NotImplementedError(
-                "set_node_defaults supports retry_policy only in this version"
+                "set_node_defaults supports retry_policy and cache_policy only in this version"
             )
-        self._defaults = {"retry_policy": retry_policy}
+        self._defaults = {"retry_policy": retry_policy, "cache_policy": cache_policy}
         return self
 
     # --- edges -------------------------------------------------------------------------------
@@ -323,7 +326,8 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         """Check the graph and make it runnable. Raises ValueError for what does not fit together.
 
         ``checkpointer``: the saver; None inherits the outer graph's; True gives a nested graph a
-        lasting history, False none.
+        lasting history, False none. ``cache``: where the results of nodes and tasks with a
+        `CachePolicy` are kept (`caesura.cache`); nested graphs do not inherit it.
         """
         ensure_valid_checkpointer(checkpointer)
         before, after = interrupt_before or (), interrupt_after or ()
@@ -442,6 +446,7 @@ class _Compiler:
             branches=self._branches(name),
             metadata=spec.metadata,
             retry=_policies(retry),
+            cache=spec.cache_policy or self.builder._defaults.get("cache_policy"),
             subgraphs=closure_graphs(spec.runnable),
             defer=spec.defer,
         )

@@ -20,6 +20,7 @@ from caesura.core.turn import Outcome, Request
 from caesura.core.update import update_thread
 from caesura.errors import GraphInterrupt
 from caesura.execution.aio import AsyncDriver
+from caesura.execution.cache import namespaces_of
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame
 from caesura.execution.effects import aexecute, aperform, decide_branch, perform
@@ -66,6 +67,7 @@ class Pregel:
         self.stream_mode = self.default_stream_mode
         self._schemas = tuple(schemas)
         self._twins: dict[int, tuple[Any, Any, int]] = {}
+        self._told = (0, 0)
 
     # --- what it is made of ------------------------------------------------------------------
 
@@ -125,6 +127,14 @@ class Pregel:
         self._twins[id(saver)] = (saver, twin, known)
         return twin
 
+    def opened_cache(self) -> Any:
+        """The cache, told what this program's schemas and the tasks of this process declare."""
+        told = id(self.cache), len(declared_types)
+        if self._told != told and hasattr(self.cache, "allow"):
+            self.cache.allow({*collect_types(self._schemas), *declared_types})
+            self._told = told
+        return self.cache
+
     def copy(self, update: Mapping[str, Any] | None = None) -> Any:
         """A copy with attributes of ``update`` set."""
         fresh = self.__class__.__new__(self.__class__)
@@ -139,6 +149,22 @@ class Pregel:
     def validate(self) -> Any:
         """Itself; kept for programs that call it."""
         return self
+
+    def clear_cache(self, nodes: Sequence[str] | None = None) -> None:
+        """Forget the cached results of these nodes, or of all; not those of tasks and nested graphs.
+
+        Raises ValueError without a cache.
+        """
+        self._cache().clear(namespaces_of(self.program.nodes, nodes))
+
+    async def aclear_cache(self, nodes: Sequence[str] | None = None) -> None:
+        """Async form of `clear_cache`."""
+        await self._cache().aclear(namespaces_of(self.program.nodes, nodes))
+
+    def _cache(self) -> Any:
+        if self.cache is None:
+            raise ValueError("No cache is set for this graph. Cannot clear cache.")
+        return self.cache
 
     def coerce_output(self, values: Any) -> Any:
         """``values`` as an instance of the state class, for ``version="v2"``."""

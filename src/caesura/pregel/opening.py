@@ -11,6 +11,7 @@ from caesura.config import find_scope, lenient
 from caesura.constants import CONF
 from caesura.core.inspect import lasting_ns
 from caesura.core.turn import Request, Turn
+from caesura.execution.cache import TaskCache
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, Setting, TaskScope
 from caesura.execution.plain import PlainStore, store_of
@@ -101,7 +102,8 @@ def _root(graph: Pregel, ask: Ask, stream: Stream | None, make_driver: Any) -> F
     request = _request(graph, ask, setting, config)
     request.checkpoint_id = configurable.get("checkpoint_id") if saver else None
     request.strict_resume = bool(configurable.get("__pregel_strict_resume"))
-    return Frame(setting, Turn(request), graph, make_driver(config), setting.wants)
+    driver = make_driver(config)
+    return Frame(setting, Turn(request), graph, driver, setting.wants, cache=_cache_of(graph))
 
 
 def _durability(ask: Ask, saver: Any) -> str:
@@ -138,10 +140,15 @@ def _request(graph: Pregel, ask: Ask, setting: Setting, config: dict[str, Any]) 
         next_version=custom_versions,
         drain=_drain(setting),
         plain_store=isinstance(setting.saver, PlainStore),
+        caches=graph.cache is not None and graph.program.caches,
         token=setting.token.text,
         alive=is_alive,
         run_id=setting.run_id,
     )
+
+
+def _cache_of(graph: Pregel) -> TaskCache | None:
+    return TaskCache(graph.opened_cache()) if graph.cache is not None else None
 
 
 def _custom_versions(saver: Any) -> Callable[[Any], Any] | None:
@@ -205,7 +212,7 @@ def _nested(
     request.durability = above.durability
     _place(graph, request, outer)
     driver = frame.driver if _same_colour(frame.driver, ask) else make_driver(config)
-    return Frame(setting, Turn(request), graph, driver, setting.wants, outer)
+    return Frame(setting, Turn(request), graph, driver, setting.wants, outer, _cache_of(graph))
 
 
 def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:
