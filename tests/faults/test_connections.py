@@ -1,0 +1,207 @@
+"""A connection to Postgres that is cut at any message costs time, and nothing else.
+
+A proxy stands between; it cuts the n-th message that the program sends: before it arrives, or after the
+database has obeyed it and before the program hears of that. The saver connects anew, finds out what
+became of a commit that it heard nothing of, and goes on. The program notices nothing: same result, no
+finished task twice, every answer used once.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from typing import Any
+
+import psycopg
+import pytest
+from tests.databases import fresh_schema, postgres_url
+
+from caesura.checkpoint.operations import Accept, Answer, FindInterrupts
+from caesura.checkpoint.postgres import PostgresSaver
+from caesura.errors import AlreadyAnsweredError, StorageError
+from caesura.testing.faults import FailingSaver
+
+from .programs import CASES, CONFIG, Witness, accepted_answers, persist
+
+EVERY = 1 if os.environ.get("CAESURA_SOAK") else 9
+"""Which messages are cut: of how many one."""
+
+
+class Proxy:
+    """Passes on what is said between clients and the database, until it is told to cut."""
+
+    def __init__(self, target: str) -> None:
+        info = psycopg.conninfo.conninfo_to_dict(target)
+        self._host, self._port = str(info.get("host", "127.0.0.1")), int(info.get("port") or 5432)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._others = {k: v for k, v in info.items() if k not in ("host", "hostaddr", "port")}
+        self._lock = threading.Lock()
+        self._pairs: list[socket.socket] = []
+        self.messages = 0
+        self.cut_at = 0
+        """Number of the message at which everything is cut; 0: none."""
+        self.after = False
+        """Cut when the database has answered it, instead of before it arrives."""
+        self.refuses = False
+        """Let nobody in."""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Where to connect instead of to the database."""
+        port = self._listener.getsockname()[1]
+        return psycopg.conninfo.make_conninfo(host="127.0.0.1", port=port, **self._others)
+
+    def close(self) -> None:
+        self._listener.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """End all connections at once."""
+        with self._lock:
+            pairs, self._pairs = self._pairs, []
+        for one in pairs:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                if self.refuses:
+                    client.close()
+                    continue
+                server = self._connect()
+                with self._lock:
+                    self._pairs += [client, server]
+                for pump in (self._from_client, self._from_server):
+                    threading.Thread(target=pump, args=(client, server), daemon=True).start()
+
+    def _connect(self) -> socket.socket:
+        if self._host.startswith("/"):
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(f"{self._host}/.s.PGSQL.{self._port}")
+            return server
+        return socket.create_connection((self._host, self._port))
+
+    def _from_client(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError), client, server:
+            while said := client.recv(1 << 16):
+                self.messages += 1
+                if self.messages == self.cut_at:
+                    if self.after:
+                        self._obeyed(server, said)
+                    self.cut()
+                    return
+                server.sendall(said)
+            server.shutdown(socket.SHUT_RDWR)
+
+    def _obeyed(self, server: socket.socket, said: bytes) -> None:
+        """Hand the message on and wait for the reply, which nobody else hears."""
+        with self._lock:
+            self._silenced = server
+        server.sendall(said)
+        self._answered.wait(10)
+
+    _silenced: socket.socket | None = None
+    _answered = threading.Event()
+
+    def _from_server(self, client: socket.socket, server: socket.socket) -> None:
+        with suppress(OSError), client, server:
+            while said := server.recv(1 << 16):
+                if server is self._silenced:
+                    self._answered.set()
+                else:
+                    client.sendall(said)
+            client.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with closing(Proxy(postgres_url())) as proxy:
+        proxy._answered = threading.Event()
+        yield proxy
+
+
+def run_to_the_end(name: str, proxy: Proxy, schema: str) -> tuple[FailingSaver, Witness, Any]:
+    case = CASES[name]
+    with closing(PostgresSaver(proxy.url, schema=schema)) as postgres:
+        saver = FailingSaver(postgres)
+        witness = Witness([saver.performed])
+        graph = case.make_sync(witness, saver)
+        people = persist(case)
+        given = next(people)
+        while True:
+            try:
+                given = people.send((graph.invoke(given, CONFIG), None))
+            except StopIteration as ended:
+                return saver, witness, ended.value
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("program", list(CASES))
+def test_a_program_does_not_notice_a_connection_cut_at_any_message(
+    program: str, after: bool, proxy: Proxy
+) -> None:
+    with fresh_schema() as schema:
+        run_to_the_end(program, proxy, schema)
+        whole = proxy.messages
+        assert whole > 100, "hardly anything was said"
+    offset = 1 + list(CASES).index(program) * 3 + after
+    for n in range(offset, whole, EVERY):
+        proxy.messages, proxy.cut_at, proxy.after = 0, n, after
+        proxy._answered.clear()
+        with fresh_schema() as schema:
+            saver, witness, result = run_to_the_end(program, proxy, schema)
+        assert result == CASES[program].result, n
+        assert witness.repeated == [], n
+        answers = accepted_answers(saver.performed)
+        assert sorted(map(str, answers.values())) == sorted(
+            map(str, CASES[program].answers.values())
+        )
+
+
+def test_an_answer_whose_acceptance_nobody_heard_of_is_accepted_once(proxy: Proxy) -> None:
+    with fresh_schema() as schema, closing(PostgresSaver(proxy.url, schema=schema)) as saver:
+        graph = CASES["entrypoint"].make_sync(Witness([]), saver)
+        graph.invoke(CASES["entrypoint"].input, CONFIG)
+        [row] = saver.execute(FindInterrupts())
+        before = proxy.messages
+        for n in range(1, 8):
+            proxy.messages, proxy.cut_at, proxy.after = 0, n, True
+            proxy._answered.clear()
+            try:
+                [accepted] = saver.execute(
+                    Accept(row.thread_id, [Answer(row.id, "yes")], row.asked_at)
+                )
+            except AlreadyAnsweredError:
+                assert n > 1, "the first answer was refused"
+            else:
+                assert n == 1 and accepted.status == "answered"
+        assert before > 0
+
+
+def test_a_database_that_stays_away_is_reported_and_nothing_is_stored(proxy: Proxy) -> None:
+    with (
+        fresh_schema() as schema,
+        closing(PostgresSaver(proxy.url, schema=schema, timeout=0.2)) as saver,
+    ):
+        saver.setup()
+        proxy.refuses = True
+        proxy.cut()
+        with pytest.raises(StorageError, match="cannot be reached"):
+            saver.delete_thread("t")
+        proxy.refuses = False
+        saver.delete_thread("t")
+
+
+def test_a_first_connection_that_fails_is_reported_at_once(proxy: Proxy) -> None:
+    proxy.refuses = True
+    with (
+        closing(PostgresSaver(proxy.url, timeout=3600)) as saver,
+        pytest.raises(StorageError, match="cannot be reached"),
+    ):
+        saver.setup()
