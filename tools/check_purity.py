@@ -45,6 +45,7 @@ PURE_MODULES = frozenset(
 
 CAESURA_MODULES = (
     "caesura.asking",
+    "caesura.callbacks",
     "caesura.channels",
     "caesura.checkpoint.operations",
     "caesura.config",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from caesura.types import Command, Interrupt
@@ -128,30 +128,56 @@ class NodeCancelledError(CaesuraError):
 
 
 class NodeTimeoutError(CaesuraError):
-    """A node ran longer than its timeout policy allows."""
+    """A node ran, or made no progress, for longer than its timeout policy allows.
+
+    What that attempt wrote is discarded; a retry policy may try again. ``kind``: which of the two
+    limits it was; ``timeout``: that limit; ``elapsed``: how long it took. Times in seconds.
+    """
 
     code = "node_timeout"
 
     def __init__(
         self,
         node: str,
+        elapsed: float,
         *,
-        kind: str = "run_timeout",
-        elapsed: float = 0.0,
-        timeout: float = 0.0,
-        run_timeout: float | None = None,
+        kind: Literal["idle", "run"],
         idle_timeout: float | None = None,
+        run_timeout: float | None = None,
     ) -> None:
-        what = "run timeout" if kind == "run_timeout" else "idle timeout"
+        limit = run_timeout if kind == "run" else idle_timeout
+        self.timeout = 0.0 if limit is None else limit
+        idle = " without making progress" if kind == "idle" else ""
         super().__init__(
-            f"Node {node!r} exceeded its {what} of {timeout:.3f}s (elapsed: {elapsed:.3f}s)."
+            f"Node {node!r} exceeded its {kind} timeout of {self.timeout:.3f}s{idle} "
+            f"(elapsed: {elapsed:.3f}s)."
         )
-        self.node, self.kind, self.elapsed, self.timeout = node, kind, elapsed, timeout
+        self.node, self.kind, self.elapsed = node, kind, elapsed
         self.run_timeout, self.idle_timeout = run_timeout, idle_timeout
 
 
+class RestoredError(Exception):
+    """Stands in for an exception that was read back from storage; nothing stored is imported.
+
+    Its class has the name of the original's and derives from the nearest built-in exception, or from
+    the class of this module; text, ``repr`` and plain attributes are the original's.
+    """
+
+    def __init__(self, text: str, shown: str) -> None:
+        self._text, self._shown = text, shown
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return self._shown
+
+
 class NodeError:
-    """What an error handler is told: the node that failed and its exception."""
+    """What an error handler is told: the node that failed and its exception.
+
+    When the handler runs again after a pause or a crash, ``error`` is a `RestoredError`.
+    """
 
     __slots__ = ("error", "node")
 

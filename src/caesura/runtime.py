@@ -23,7 +23,7 @@ def _no_writer(_: Any) -> None:
     """Nobody listens."""
 
 
-def _no_heartbeat() -> None:
+def no_heartbeat() -> None:
     """No timeout is running."""
 
 
@@ -83,7 +83,7 @@ class Runtime(Generic[ContextT]):
     context: ContextT = field(default=cast(ContextT, None))
     store: Any = None
     stream_writer: Callable[[Any], None] = _no_writer
-    heartbeat: Callable[[], None] = _no_heartbeat
+    heartbeat: Callable[[], None] = no_heartbeat
     previous: Any = None
     execution_info: ExecutionInfo | None = None
     server_info: ServerInfo | None = None
@@ -97,7 +97,7 @@ class Runtime(Generic[ContextT]):
             stream_writer=self.stream_writer
             if other.stream_writer is _no_writer
             else other.stream_writer,
-            heartbeat=self.heartbeat if other.heartbeat is _no_heartbeat else other.heartbeat,
+            heartbeat=self.heartbeat if other.heartbeat is no_heartbeat else other.heartbeat,
             previous=self.previous if other.previous is None else other.previous,
             execution_info=other.execution_info or self.execution_info,
             server_info=other.server_info or self.server_info,

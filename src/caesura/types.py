@@ -321,9 +321,23 @@ class CachePolicy:
     ttl: int | None = None
 
 
+def _positive_seconds(name: str, limit: Any) -> float | None:
+    if limit is None:
+        return None
+    seconds = limit.total_seconds() if isinstance(limit, timedelta) else float(limit)
+    if not seconds > 0:
+        raise ValueError(f"{name} must be greater than 0")
+    return seconds
+
+
 @dataclass(**_DC_KWARGS)
 class TimeoutPolicy:
-    """How long an async task may run. Times in seconds or as ``timedelta``."""
+    """How long an async task may run. Times in seconds or as ``timedelta``.
+
+    ``run_timeout`` limits an attempt as a whole, ``idle_timeout`` the time without progress.
+    ``refresh_on``: "auto" counts stream events, calls of tasks and what nested graphs do as progress;
+    "heartbeat" counts ``runtime.heartbeat()`` alone.
+    """
 
     run_timeout: float | timedelta | None = None
     idle_timeout: float | timedelta | None = None
@@ -331,15 +345,20 @@ class TimeoutPolicy:
 
     @classmethod
     def coerce(cls, value: Any) -> TimeoutPolicy | None:
-        """A number or ``timedelta`` is a run timeout. Raises ValueError unless positive."""
+        """A policy in seconds; a number or ``timedelta`` is a run timeout.
+
+        Raises ValueError for what is not positive, no number, or an unknown ``refresh_on``.
+        """
         if value is None:
             return None
         policy = value if isinstance(value, TimeoutPolicy) else cls(run_timeout=value)
-        for limit in (policy.run_timeout, policy.idle_timeout):
-            seconds = limit.total_seconds() if isinstance(limit, timedelta) else limit
-            if seconds is not None and seconds <= 0:
-                raise ValueError("timeout must be greater than 0")
-        return policy
+        if policy.refresh_on not in ("auto", "heartbeat"):
+            raise ValueError("refresh_on must be 'auto' or 'heartbeat'")
+        return cls(
+            run_timeout=_positive_seconds("run_timeout", policy.run_timeout),
+            idle_timeout=_positive_seconds("idle_timeout", policy.idle_timeout),
+            refresh_on=policy.refresh_on,
+        )
 
 
 def omit_payload(value: Any) -> Any:

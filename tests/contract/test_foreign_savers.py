@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 
 from caesura.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
-from caesura.errors import AlreadyAnsweredError, NothingToResumeError
+from caesura.errors import AlreadyAnsweredError, NodeError, NothingToResumeError
 from caesura.func import entrypoint, task
 from caesura.graph import START, StateGraph
 from caesura.types import Command, interrupt, interrupts
@@ -182,3 +182,31 @@ def test_history_and_forks_work_with_a_foreign_saver() -> None:
     assert [s.metadata["step"] for s in history] == [1, 0, -1]
     assert compiled.invoke(None, history[1].config) == {"log": ["n0"]}
     assert [s.metadata["source"] for s in compiled.get_state_history(CFG)][:2] == ["loop", "fork"]
+
+
+def test_a_failure_is_handed_over_once_and_its_handler_asks() -> None:
+    runs: list[str] = []
+
+    def bad(state: State) -> Any:
+        runs.append("bad")
+        raise LookupError("gone")
+
+    def handle(state: State, error: NodeError) -> Any:
+        runs.append("handler")
+        if runs.count("handler") == 1:
+            raise KeyError("handler")
+        return {"log": [interrupt(f"{error.error}?")]}
+
+    def asks(state: State) -> Any:
+        return {"log": [interrupt("z?")]}
+
+    builder = StateGraph(State).add_node("bad", bad, error_handler=handle).add_node("z", asks)
+    builder.add_edge(START, "bad").add_edge(START, "z")
+    graph = builder.compile(checkpointer=ForeignSaver())
+    config: Any = {"configurable": {"thread_id": "1"}}
+    with pytest.raises(KeyError):
+        graph.invoke({"log": []}, config)
+    asked = {item.value: item.id for item in graph.invoke(None, config)["__interrupt__"]}
+    graph.invoke(Command(resume={asked["gone?"]: "A"}), config)
+    assert graph.invoke(Command(resume={asked["z?"]: "B"}), config) == {"log": ["A", "B"]}
+    assert runs == ["bad", "handler", "handler", "handler"]

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypedDict
 
 from caesura.checkpoint.operations import Accept, Commit, PutWrites
 from caesura.config import get_config
-from caesura.constants import ERROR
-from caesura.errors import AlreadyAnsweredError, EmptyInputError
+from caesura.constants import ERROR, SCHEDULED
+from caesura.errors import AlreadyAnsweredError, EmptyInputError, NodeError
 from caesura.func import entrypoint, task
 from caesura.graph import END, START, StateGraph
 from caesura.testing.faults import InjectedFailureError
@@ -21,14 +21,15 @@ CONFIG: dict[str, Any] = {"configurable": {"thread_id": "thread-1"}}
 
 
 def finished_tasks(performed: Iterable[Any]) -> set[str]:
-    """Ids of the tasks whose results these operations stored."""
+    """Ids of the tasks whose results, or whose handing over to a handler, these operations stored."""
     puts: list[PutWrites] = []
     for op in list(performed):
         if isinstance(op, PutWrites):
             puts.append(op)
         elif isinstance(op, Commit):
             puts.extend(op.closing)
-    return {p.task_id for p in puts if p.writes and all(c != ERROR for c, _ in p.writes)}
+    wrote = {p.task_id: {channel for channel, _ in p.writes} for p in puts if p.writes}
+    return {id for id, channels in wrote.items() if ERROR not in channels or SCHEDULED in channels}
 
 
 def accepted_answers(performed: Iterable[Any]) -> dict[str, Any]:
@@ -264,6 +265,87 @@ def async_trip(witness: Witness, saver: Any) -> Any:
     return trip
 
 
+# --- a failure that is handled: the handler calls a task and asks, beside tasks that ask and finish --
+
+RESCUE_ANSWERS = {"no funds for 10, take 20?": "later", "ship?": "S"}
+RESCUE_RESULT = {"log": ["in", "charge-later", "pick", "ship-S", "end"]}
+
+
+class NoFundsError(Exception):
+    """The card is empty."""
+
+
+def sync_rescue(witness: Witness, saver: Any) -> Any:
+    @task
+    def price(of: int) -> int:
+        witness.sees(f"price-{of}")
+        return of * 10
+
+    def charge(state: State) -> State:
+        witness.sees("charge")
+        raise NoFundsError(f"no funds for {price(1).result()}")
+
+    def rescue(state: State, error: NodeError) -> Command[str]:
+        witness.sees("rescue")
+        answer = interrupt(f"{error.error}, take {price(2).result()}?")
+        return Command(update={"log": [f"{error.node}-{answer}"]}, goto="end")
+
+    def ship(state: State) -> State:
+        witness.sees("ship")
+        return {"log": [f"ship-{interrupt('ship?')}"]}
+
+    def pick(state: State) -> State:
+        witness.sees("pick")
+        return {"log": ["pick"]}
+
+    def end(state: State) -> State:
+        witness.sees("end")
+        return {"log": ["end"]}
+
+    return _wire_rescue(saver, charge, rescue, ship, pick, end)
+
+
+def async_rescue(witness: Witness, saver: Any) -> Any:
+    @task
+    async def price(of: int) -> int:
+        witness.sees(f"price-{of}")
+        await asyncio.sleep(0)
+        return of * 10
+
+    async def charge(state: State) -> State:
+        witness.sees("charge")
+        raise NoFundsError(f"no funds for {await price(1)}")
+
+    async def rescue(state: State, error: NodeError) -> Command[str]:
+        witness.sees("rescue")
+        answer = interrupt(f"{error.error}, take {await price(2)}?")
+        return Command(update={"log": [f"{error.node}-{answer}"]}, goto="end")
+
+    async def ship(state: State) -> State:
+        witness.sees("ship")
+        return {"log": [f"ship-{interrupt('ship?')}"]}
+
+    async def pick(state: State) -> State:
+        witness.sees("pick")
+        return {"log": ["pick"]}
+
+    async def end(state: State) -> State:
+        witness.sees("end")
+        return {"log": ["end"]}
+
+    return _wire_rescue(saver, charge, rescue, ship, pick, end)
+
+
+def _wire_rescue(saver: Any, charge: Any, rescue: Any, ship: Any, pick: Any, end: Any) -> Any:
+    graph = StateGraph(State).set_node_defaults(error_handler=rescue)
+    for name, node in (("charge", charge), ("ship", ship), ("pick", pick)):
+        graph.add_node(name, node)
+        graph.add_edge(START, name)
+    graph.add_node("paid", end).add_edge("charge", "paid")
+    graph.add_node("end", end)
+    return graph.compile(checkpointer=saver)
+
+
 # --- the people ----------------------------------------------------------------------------------
 
 
@@ -281,6 +363,7 @@ class Case:
 CASES = {
     "graph": Case(sync_graph, async_graph, GRAPH_INPUT, GRAPH_ANSWERS, GRAPH_RESULT),
     "entrypoint": Case(sync_trip, async_trip, TRIP_INPUT, TRIP_ANSWERS, TRIP_RESULT),
+    "handler": Case(sync_rescue, async_rescue, GRAPH_INPUT, RESCUE_ANSWERS, RESCUE_RESULT),
 }
 
 Outcome = tuple[Any, BaseException | None]

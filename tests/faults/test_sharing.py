@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 
 from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.sqlite import SqliteSaver
+from caesura.errors import NodeError
 from caesura.func import entrypoint, task
+from caesura.graph import START, StateGraph
 from caesura.types import Command, interrupt
+
+
+class Log(TypedDict):
+    log: Annotated[list[str], operator.add]
+
 
 CFG: Any = {"configurable": {"thread_id": "1"}}
 QUESTIONS = ("a", "b", "c")
@@ -67,3 +75,101 @@ def test_an_entrypoint_whose_questions_are_answered_at_once_goes_on_once(
     assert effects == {"a": 1, "b": 1, "c": 1, "pay": 1}
     assert state.next == ()
     assert state.values == ["A", "B", "C"]
+
+
+def handled_at_once(saver: Any) -> tuple[Counter[str], Any]:
+    """Two nodes that ask, answered at the same moment; one then fails and is handled."""
+    effects: Counter[str] = Counter()
+
+    def ask(question: str) -> Any:
+        def node(state: Log) -> Log:
+            answer = interrupt(question)
+            effects[question] += 1
+            if question == "a":
+                raise LookupError(answer)
+            return {"log": [answer]}
+
+        return node
+
+    def handle(state: Log, error: NodeError) -> Log:
+        effects["handler"] += 1
+        return {"log": [f"not {error.error}"]}
+
+    builder = StateGraph(Log).add_node("a", ask("a"), error_handler=handle).add_node("b", ask("b"))
+    builder.add_node("end", lambda state: effects.update(["end"])).add_edge("b", "end")
+    graph = builder.add_edge(START, "a").add_edge(START, "b").compile(checkpointer=saver)
+    open_now = {i.value: i.id for i in graph.invoke({"log": []}, CFG)["__interrupt__"]}
+    together = threading.Barrier(2)
+
+    def answer(question: str) -> None:
+        together.wait()
+        graph.invoke(Command(resume={open_now[question]: question.upper()}), CFG)
+
+    racers = [threading.Thread(target=answer, args=(q,)) for q in open_now]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    return effects, graph.get_state(CFG)
+
+
+@pytest.mark.parametrize("round", range(12))
+def test_a_failure_beside_another_persons_answer_is_handled_once(saver: Any, round: int) -> None:
+    effects, state = handled_at_once(saver)
+    assert effects == {"a": 1, "b": 1, "handler": 1, "end": 1}
+    assert state.next == ()
+    assert state.values == {"log": ["not A", "B"]}
+
+
+def test_a_handler_that_is_running_is_not_started_by_the_next_answer(saver: Any) -> None:
+    effects: Counter[str] = Counter()
+    handling, answered = threading.Event(), threading.Event()
+
+    def fails(state: Log) -> Log:
+        raise LookupError(interrupt("a"))
+
+    def asks(state: Log) -> Log:
+        return {"log": [interrupt("b")]}
+
+    def handle(state: Log, error: NodeError) -> Log:
+        effects["handler"] += 1
+        handling.set()
+        assert answered.wait(10)
+        return {"log": [f"not {error.error}"]}
+
+    builder = StateGraph(Log).add_node("a", fails, error_handler=handle).add_node("b", asks)
+    graph = builder.add_edge(START, "a").add_edge(START, "b").compile(checkpointer=saver)
+    open_now = {i.value: i.id for i in graph.invoke({"log": []}, CFG)["__interrupt__"]}
+    first = threading.Thread(target=graph.invoke, args=(Command(resume={open_now["a"]: "A"}), CFG))
+    first.start()
+    assert handling.wait(10)
+    graph.invoke(Command(resume={open_now["b"]: "B"}), CFG)
+    answered.set()
+    first.join()
+    assert effects == {"handler": 1}
+    assert graph.get_state(CFG).next == ()
+    assert graph.get_state(CFG).values == {"log": ["not A", "B"]}
+
+
+def test_the_handler_of_a_run_that_died_is_started_by_the_next_answer(saver: Any) -> None:
+    def fails(state: Log) -> Log:
+        raise LookupError(interrupt("a"))
+
+    def asks(state: Log) -> Log:
+        return {"log": [interrupt("b")]}
+
+    def dies(state: Log, error: NodeError) -> Log:
+        raise KeyboardInterrupt
+
+    def handle(state: Log, error: NodeError) -> Log:
+        return {"log": [f"not {error.error}"]}
+
+    def graph(handler: Any) -> Any:
+        builder = StateGraph(Log).add_node("a", fails, error_handler=handler).add_node("b", asks)
+        return builder.add_edge(START, "a").add_edge(START, "b").compile(checkpointer=saver)
+
+    open_now = {i.value: i.id for i in graph(dies).invoke({"log": []}, CFG)["__interrupt__"]}
+    with pytest.raises(KeyboardInterrupt):
+        graph(dies).invoke(Command(resume={open_now["a"]: "A"}), CFG)
+    result = graph(handle).invoke(Command(resume={open_now["b"]: "B"}), CFG)
+    assert result == {"log": ["not A", "B"]}

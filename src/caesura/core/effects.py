@@ -1,8 +1,9 @@
 """What the loop asks its driver to do. The driver performs, and sends the result back in.
 
 `Store` → what the operation returns. `Run` → tasks that are finished, one or more; while some are
-still running the loop yields `WAIT` for the next ones, or `CANCEL` first to stop them. `Recall` → for
-each task what it wrote, or None. `Keep`, `Emit`, `Log` → None.
+still running the loop yields `WAIT` for the next ones, or `CANCEL` first to stop them. No task comes
+back, once, when the step's time is up. `Recall` → for each task what it wrote, or None. `Keep`, `Emit`,
+`Log`, `Tell` → None.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from caesura.callbacks import GraphLifecycleEvent
 from caesura.core.state import Task
 
 
@@ -22,9 +24,10 @@ class Store:
 
 @dataclass(slots=True)
 class Run:
-    """Start these tasks."""
+    """Start these tasks. ``timeout``: seconds from now for all that runs in the step."""
 
     tasks: list[Task]
+    timeout: float | None = None
 
 
 @dataclass(slots=True)
@@ -56,6 +59,13 @@ class Log:
     texts: list[str]
 
 
+@dataclass(slots=True)
+class Tell:
+    """Call the lifecycle callbacks of the run."""
+
+    event: GraphLifecycleEvent
+
+
 class _Wait:
     """Wait for the next finished tasks."""
 
@@ -70,4 +80,4 @@ class _Cancel:
 
 WAIT: Final = _Wait()
 CANCEL: Final = _Cancel()
-Effect = Store | Run | Recall | Keep | Emit | Log | _Wait | _Cancel
+Effect = Store | Run | Recall | Keep | Emit | Log | Tell | _Wait | _Cancel

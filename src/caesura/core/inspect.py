@@ -16,6 +16,7 @@ from caesura.constants import CALLER, CONF, ERROR, RETURN
 from caesura.core import events
 from caesura.core.apply import apply_writes, task_order
 from caesura.core.effects import Store
+from caesura.core.handling import outcome_of
 from caesura.core.opening import apply_command_writes
 from caesura.core.plan import plan
 from caesura.core.program import Program
@@ -59,7 +60,7 @@ def snapshot_of(
     apply_command_writes(state)
     tasks = plan(state, state.step + FAR)
     for task in tasks:
-        task.writes = state.finished_writes(task.id)
+        task.writes = outcome_of(state, task)
     finished = [t for t in tasks if t.writes is not None]
     values = _folded(program, loaded, state, finished) if live else None
     shown = []

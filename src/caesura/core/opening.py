@@ -181,6 +181,7 @@ def _resume(turn: Turn) -> Steps:
         state.seen_changed.add(INTERRUPT)
     turn.stands_on_stored()
     turn.shown_values = True
+    yield from turn.tell_resume()
     if "values" in request.wants:
         yield Emit("values", state.read(turn.keys))
 

@@ -6,6 +6,7 @@ a trigger channel whose version it has not seen, by node name (source: semantics
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from caesura.constants import NS_END, NS_SEP, PULL, PUSH, TASKS
@@ -48,6 +49,8 @@ def _planned_sends(state: ThreadState, step: int) -> list[Task]:
                 f"Ignoring unknown node name {getattr(send, 'node', send)} in pending sends"
             )
             continue
+        if send.timeout is not None:
+            node, state.timed = replace(node, timeout=send.timeout), True
         path = (PUSH, index, False)
         tasks.append(_task(state, step, node, path, (PUSH,), f"push\x1f{index}", send.arg))
     return tasks

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caesura.channels.base import BaseChannel
+from caesura.types import TimeoutPolicy
 
 Write = tuple[str, Any]
 
@@ -65,6 +66,9 @@ class Node:
     subgraphs: tuple[Any, ...] = ()
     hidden: bool = False
     defer: bool = False
+    timeout: TimeoutPolicy | None = None
+    handler: str | None = None
+    """The node that runs in its place once it has failed for good."""
     place: str = ""
     """Text that names the triggers in task ids."""
 
@@ -105,6 +109,8 @@ class Program:
     hidden: frozenset[str] = field(init=False)
     caches: bool = field(init=False)
     """Some node has a `CachePolicy`."""
+    timed: bool = field(init=False)
+    """Some node has a timeout."""
 
     def __post_init__(self) -> None:
         listeners: dict[str, list[str]] = {}
@@ -117,3 +123,4 @@ class Program:
         self.finishing = tuple(n for n, c in self.channels.items() if c.finishes)
         self.hidden = frozenset(n for n, node in self.nodes.items() if node.hidden)
         self.caches = any(node.cache is not None for node in self.nodes.values())
+        self.timed = any(node.timeout is not None for node in self.nodes.values())

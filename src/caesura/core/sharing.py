@@ -8,6 +8,8 @@ Each must start only what is its own to start, and one of them must finish the s
   kept as first written, so exactly one run reads its own token back. Whoever finds the task claimed
   leaves it: the owner takes all answers along, also those given meanwhile. A claim of a run that is
   dead counts for nothing.
+- An error handler is claimed too, as soon as its task is handed over to it: the mark that a run finds
+  does not say whether the run that left it has died or is busy with the handler.
 - An owner whose task still waits releases it, and *then* looks once more, so that no answer falls
   between the last look and the release.
 - Each run stores what its tasks did and only then looks at what the others stored. So at least one
@@ -24,6 +26,7 @@ from caesura.checkpoint.operations import History, InterruptRow, Load, Loaded, P
 from caesura.constants import CLAIM
 from caesura.core.answers import asked_under
 from caesura.core.effects import Effect, Store
+from caesura.core.handling import outcome_of
 from caesura.core.ids import task_id
 from caesura.core.state import Task
 
@@ -63,10 +66,23 @@ def settle_contested(turn: Turn, tasks: Sequence[Task]) -> Generator[Effect, Any
         if task.writes is not None or task.pause is not None or task.failed:
             continue
         under = _under(turn, task)
-        if not under and _held_elsewhere(turn, task):
+        if not under and task.within():
+            if not (yield from _claim(turn, task)):
+                task.pause = ()
+        elif not under and _held_elsewhere(turn, task):
             task.pause = ()
         elif under and not (yield from _own(turn, task, under)) and task.writes is None:
             task.pause = tuple(row for row in under if row.status == "open")
+
+
+def claim_handler(turn: Turn, handler: Task) -> Generator[Effect, Any, None]:
+    """Before a task is handed over: the handler is this run's, which ran the task.
+
+    A checkpoint that is not stored yet is out of sight for others.
+    """
+    if turn.request.mine is not None and turn.stored_id == turn.state.checkpoint_id:
+        yield _write(turn, _claim_id(turn, handler, 0, "claimed"), turn.request.token)
+        turn.claims[handler.id] = _claim_id(turn, handler, 0, "released")
 
 
 def others_went_on(turn: Turn) -> Generator[Effect, Any, bool]:
@@ -97,7 +113,7 @@ def _under(turn: Turn, task: Task) -> list[InterruptRow]:
 
 
 def _finished_elsewhere(turn: Turn, task: Task) -> bool:
-    writes = turn.state.finished_writes(task.id)
+    writes = outcome_of(turn.state, task)
     if writes is None:
         return False
     task.writes, task.pause, task.cached = writes, None, True

@@ -12,9 +12,10 @@ from typing import Any
 
 from caesura.channels.base import MISSING, BaseChannel
 from caesura.checkpoint.operations import FullState, InterruptRow, Loaded
-from caesura.constants import ERROR, NO_WRITES
+from caesura.constants import ERROR, NO_WRITES, PUSH
 from caesura.core.patch import GONE, Patch, diff, shadow
 from caesura.core.program import Node, Program, Write
+from caesura.errors import NodeError
 
 
 class Task:
@@ -81,6 +82,40 @@ class Task:
         self.args: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.result: Any = None
 
+    def failure(self) -> NodeError | None:
+        """What it handles, if it runs an error handler."""
+        return None
+
+    def within(self) -> tuple[str, ...]:
+        """The task it runs in place of, if any: what it asks counts as asked there."""
+        return ()
+
+
+class HandlerTask(Task):
+    """An error handler that runs in place of a task that failed (`core.handling`)."""
+
+    __slots__ = ("_failure", "_source")
+
+    def __init__(self, source: Task, failure: NodeError, *, node: Node, id: str, ns: str) -> None:
+        super().__init__(
+            id=id,
+            name=node.name,
+            path=(*source.path, "node_error_handler", False),
+            triggers=(PUSH,),
+            node=node,
+            input=source.input,
+            ns=ns,
+            step=source.step,
+        )
+        self._failure = failure
+        self._source = source.id
+
+    def failure(self) -> NodeError:
+        return self._failure
+
+    def within(self) -> tuple[str, ...]:
+        return (self._source,)
+
 
 class ThreadState:
     """See the module. ``shadows`` is None where nothing is stored."""
@@ -106,6 +141,7 @@ class ThreadState:
         "shadows",
         "step",
         "thread_id",
+        "timed",
         "ts",
         "updated",
         "versions",
@@ -147,6 +183,8 @@ class ThreadState:
         """Interrupts whose answers this run accepted; None: it may start everything."""
         self.notes: list[str] = []
         """Things to log: writes to channels and nodes that do not exist."""
+        self.timed = program.timed
+        """Tasks may have timeouts: a node's, or a `Send`'s."""
 
     @classmethod
     def empty(cls, program: Program, thread_id: str, ns: str, **how: Any) -> ThreadState:

@@ -17,19 +17,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from caesura.callbacks import GraphInterruptEvent, GraphLifecycleStatus, GraphResumeEvent
 from caesura.checkpoint.operations import Commit, InterruptRow, PutWrites
-from caesura.constants import CALLER, ERROR, INTERRUPT, NO_WRITES
+from caesura.constants import CALLER, ERROR, INTERRUPT, NO_WRITES, NS_SEP
 from caesura.core import events
 from caesura.core.answers import asked_under, may_advance, rows_under
 from caesura.core.apply import apply_writes, sources_of, task_order
-from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Keep, Log, Recall, Run, Store
+from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Keep, Log, Recall, Run, Store, Tell
+from caesura.core.handling import hand_over, handlers_due, mark_of
 from caesura.core.ids import path_text
 from caesura.core.plan import plan
 from caesura.core.program import Program
-from caesura.core.sharing import look_again, others_went_on, settle_contested
-from caesura.core.state import Task, ThreadState
+from caesura.core.sharing import claim_handler, look_again, others_went_on, settle_contested
+from caesura.core.state import HandlerTask, Task, ThreadState
+from caesura.core.timing import refuse_sync
 from caesura.errors import ErrorCode as _Code
 from caesura.errors import (
     GraphBubbleUp,
@@ -41,8 +44,16 @@ from caesura.errors import (
 from caesura.interrupts.lifecycle import as_interrupt
 from caesura.types import Interrupt
 
+if TYPE_CHECKING:
+    from uuid import UUID
+
 Steps = Generator[Effect, Any, None]
 Stop = tuple[str, ...] | Literal["*"]
+_STATUS: dict[str, GraphLifecycleStatus] = {
+    "paused": "pending",
+    "before": "interrupt_before",
+    "after": "interrupt_after",
+}
 
 
 @dataclass(slots=True)
@@ -93,6 +104,10 @@ class Request:
     """A nested graph that stores nothing: the enclosing checkpoint its interrupts hang on."""
     caches: bool = False
     """There is a cache, and nodes that use it."""
+    step_timeout: float | None = None
+    """Seconds that a step may take."""
+    telling: UUID | None = None
+    """Lifecycle callbacks are to be called, and this is what they know the run by."""
     plain_store: bool = False
     """The saver knows nothing of interrupt rows: enclosing tasks store what they wait for too."""
 
@@ -181,7 +196,26 @@ class Turn:
             yield from self._store_closing()
             if self._hold:
                 yield from self._flush()
+        if self.request.telling is not None and not self.request.nested:
+            yield from self._tell_stop()
         return self.outcome
+
+    def _tell_stop(self) -> Steps:
+        """Call back about a pause, once all of it is stored."""
+        status = _STATUS.get(self.outcome.kind)
+        if status is not None:
+            run, state = self.request.telling, self.state
+            event = GraphInterruptEvent(
+                run, status, state.checkpoint_id, (), self.outcome.interrupts
+            )
+            yield Tell(event)
+
+    def tell_resume(self) -> Steps:
+        """Call back about a graph that goes on from a stored checkpoint."""
+        request = self.request
+        if request.telling is not None:
+            ns = tuple(request.ns.split(NS_SEP)) if request.ns else ()
+            yield Tell(GraphResumeEvent(request.telling, "pending", self.state.checkpoint_id, ns))
 
     def _next_step(self) -> Generator[Effect, Any, list[Task] | None]:
         """The tasks of the next step; None if the run ends here."""
@@ -202,10 +236,14 @@ class Turn:
         yield from self._show_checkpoint(tasks)
         if not tasks:
             return None
+        before, names = self.request.before, {t.name for t in tasks}
         for task in tasks:
             self.adopt(task)
+        if state.writes and (handlers := handlers_due(state, tasks)):
+            for handler in handlers:
+                self.adopt(handler)
+            tasks += handlers
         yield from settle_contested(self, tasks)
-        before, names = self.request.before, {t.name for t in tasks}
         if before and any(t.writes is None for t in tasks) and self._breaks(before, names):
             yield from self._break("before")
             return None
@@ -217,8 +255,10 @@ class Turn:
         due = [t for t in tasks if t.writes is None and t.pause is None]
         if self.request.caches and due:
             due = yield from self._recall(due)
+        if self.state.timed:
+            refuse_sync(due, asynchronous=self.request.cancel_siblings)
         yield from self._announce(tasks)
-        failure = (yield from self._run(due)) if due else None
+        failure = (yield from self._run(due, tasks)) if due else None
         if failure is not None:
             raise failure
         if any(t.pause is not None for t in tasks):
@@ -259,7 +299,7 @@ class Turn:
             again = yield from look_again(self, paused)
             if not again:
                 return
-            failure = yield from self._run(again)
+            failure = yield from self._run(again, tasks)
             yield from self._store_closing()
             if failure is not None:
                 raise failure
@@ -289,6 +329,11 @@ class Turn:
         if self.loose and task.pause is None:
             task.loose = self.loose
 
+    def _adopt_handler(self, handler: Task) -> None:
+        """A graph that stores nothing fails anew on every run; its handler gets its answers then."""
+        self.adopt(handler)
+        handler.pause = None
+
     # --- running -----------------------------------------------------------------------------
 
     def _announce(self, tasks: list[Task]) -> Steps:
@@ -303,37 +348,65 @@ class Turn:
                     update = events.update_payload(task, self.keys)
                     yield Emit("updates", events.as_cached(update))
 
-    def _run(self, due: list[Task]) -> Generator[Effect, Any, BaseException | None]:
-        """Run tasks to their end, settling each; returns the first failure."""
-        left, failure = len(due), None
-        finished = yield Run(due)
+    def _run(
+        self, due: list[Task], tasks: list[Task]
+    ) -> Generator[Effect, Any, BaseException | None]:
+        """Run tasks to their end, settling each; returns the first failure.
+
+        Handlers of tasks that fail are run too, and join ``tasks``, the step's.
+        """
+        left = len(due)
+        failure: BaseException | None = None
+        finished: list[Task] = yield Run(due, self.request.step_timeout)
         while True:
+            if not finished and failure is None:
+                failure = TimeoutError("Timed out")
+            handlers: list[Task] = []
             for task in finished:
                 left -= 1
-                if task.error is not None and failure is None:
+                handler = hand_over(self.state, task) if task.error is not None else None
+                if handler is not None:
+                    yield from claim_handler(self, handler)
+                    self._adopt_handler(handler)
+                    handlers.append(handler)
+                elif task.error is not None and failure is None:
                     failure = task.error
-                yield from self._settle(task, last=left == 0 and failure is None)
+                last = left == 0 and failure is None and not handlers
+                yield from self._settle(task, handler, last=last)
+            if handlers and failure is None:
+                tasks += handlers
+                left += len(handlers)
+                finished = yield Run(handlers)
+                continue
             if left == 0:
                 return failure
             if failure is not None and self.request.cancel_siblings:
                 yield CANCEL
             finished = yield WAIT
 
-    def _settle(self, task: Task, *, last: bool) -> Steps:
-        """Store and tell what a task left behind."""
+    def _settle(self, task: Task, handler: HandlerTask | None, *, last: bool) -> Steps:
+        """Store and tell what a task left behind. ``handler``: what it was handed over to."""
         interrupts: tuple[Interrupt, ...] = ()
         if task.pause is not None:
             interrupts = tuple(as_interrupt(row) for row in task.pause)
             yield from self._store_pause(task)
         elif task.error is not None:
-            if self.request.stored and not isinstance(task.error, GraphBubbleUp):
-                yield from self._put(self.writes_of(task, [(ERROR, repr(task.error))]))
+            yield from self._store_failure(task, handler)
         else:
             if self.request.stored:
                 yield from self._store_writes(task, last=last)
             if self.request.caches:
                 yield Keep(task)
         yield from self._tell(task, interrupts)
+
+    def _store_failure(self, task: Task, handler: HandlerTask | None) -> Steps:
+        if self.request.stored and not isinstance(task.error, GraphBubbleUp):
+            writes: list[tuple[str, Any]] = [(ERROR, repr(task.error))]
+            if handler is not None:
+                writes.append(mark_of(handler))
+            yield from self._put(self.writes_of(task, writes, done=handler is not None))
+        if handler is not None:
+            task.writes = []
 
     def _store_writes(self, task: Task, *, last: bool) -> Steps:
         """Store what a finished task wrote; of the ``last`` one, together with the checkpoint."""
@@ -373,7 +446,7 @@ class Turn:
             path_text(task.path),
             writes,
             superseded=task.superseded,
-            done=done and bool(self.state.rows),
+            done=done and (task.failed or bool(self.state.rows)),
         )
 
     def _store_pause(self, task: Task) -> Steps:

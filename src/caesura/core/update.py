@@ -13,6 +13,7 @@ from caesura.checkpoint.operations import Load, Loaded
 from caesura.constants import CALLER, COPY, END, INPUT, INTERRUPT, START
 from caesura.core.apply import Source, apply_writes, task_order
 from caesura.core.effects import Effect, Store
+from caesura.core.handling import outcome_of
 from caesura.core.inspect import FAR
 from caesura.core.opening import apply_command_writes
 from caesura.core.plan import plan
@@ -133,7 +134,7 @@ def _finish(turn: Turn, update: StateUpdate, decide: Decide) -> Steps:
 
 
 def _saved(state: ThreadState, task: Task) -> list[Write]:
-    return [w for w in state.writes.get(task.id, ()) if w[0] in state.program.channels]
+    return [w for w in outcome_of(state, task) or () if w[0] in state.program.channels]
 
 
 def _as_input(turn: Turn, update: StateUpdate, decide: Decide) -> Steps:

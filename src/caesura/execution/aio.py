@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any
 
 from caesura.config import _scope
-from caesura.core.effects import CANCEL, WAIT, Emit, Keep, Log, Recall, Run, Store
+from caesura.core.effects import CANCEL, WAIT, Emit, Keep, Log, Recall, Run, Store, Tell
 from caesura.core.program import Action
 from caesura.core.state import Task
 from caesura.core.turn import Outcome
@@ -27,8 +27,10 @@ from caesura.execution.call import Planned, in_loop, log_unawaited
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, TaskScope
 from caesura.execution.effects import aexecute
+from caesura.execution.listeners import atell
 from caesura.execution.sync import RunClosed, TaskFuture
-from caesura.execution.threads import spawn
+from caesura.execution.threads import in_thread
+from caesura.execution.timeout import timed
 
 
 class AsyncDriver:
@@ -68,10 +70,14 @@ class AsyncDriver:
             self._signal = work.signal
         value: Any = None
         advance: Callable[[Any], Any] = steps.send
+        watch = frame.watch
         while True:
+            if watch is not None:
+                watch.progress()
             try:
                 effect = advance(value)
             except StopIteration as stop:
+                work.rest()
                 yield stop.value
                 return
             except BaseException:
@@ -84,8 +90,8 @@ class AsyncDriver:
                     value = await aexecute(frame.setting.saver, effect.operation)
                 elif kind is Run or effect is WAIT:
                     if kind is Run:
-                        await work.start(effect.tasks)
-                    while not (finished := work.collect()):
+                        await work.start(effect.tasks, effect.timeout)
+                    while not (finished := work.collect()) and not work.time_is_up():
                         await work.wait()
                         yield None
                     value = finished
@@ -102,6 +108,8 @@ class AsyncDriver:
                     await frame.cache.akeep(effect.task)
                 elif effect is CANCEL:
                     work.cancel()
+                elif kind is Tell:
+                    await atell(frame.setting.listeners, effect.event)
                 advance = steps.send
             except (GeneratorExit, asyncio.CancelledError) as closing:
                 cancelled = isinstance(closing, asyncio.CancelledError)
@@ -130,6 +138,8 @@ class AsyncDriver:
                 value = None
                 if type(effect) is Store:
                     value = await aexecute(frame.setting.saver, effect.operation)
+                elif type(effect) is Tell:
+                    await atell(frame.setting.listeners, effect.event)
                 effect = steps.send(value)
         except (RunClosed, StopIteration):
             return
@@ -145,13 +155,14 @@ class AsyncDriver:
     async def attempt(self, scope: TaskScope, work: Callable[[], Awaitable[None]]) -> None:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
         task = scope.task
+        timeout = task.node.timeout if task.node is not None else None
         scope.first_attempt = clock().epoch()
         token = _scope.set(scope)
         try:
             while True:
                 error: BaseException | None = None
                 try:
-                    await work()
+                    await (work() if timeout is None else timed(scope, timeout, work))
                 except asyncio.CancelledError as caught:
                     if _cancelled_from_outside():
                         task.error = caught
@@ -162,7 +173,7 @@ class AsyncDriver:
                     error = caught
                 if scope.children:
                     await self._wait_children(scope)
-                policy = retry_of(task, error, scope.attempt) if error is not None else None
+                policy = retry_of(scope, error) if error is not None else None
                 if policy is None:
                     scope.end(error)
                     return
@@ -195,8 +206,9 @@ class AsyncDriver:
             f if isinstance(f, asyncio.Future) else asyncio.wrap_future(f) for f in scope.children
         ]
         await asyncio.wait(futures)
-        for future in futures:
-            log_unawaited(scope, future)
+        for child, future in zip(scope.children, futures, strict=True):
+            if not child.taken:
+                log_unawaited(scope, future)
 
     async def call(
         self, scope: TaskScope, action: Action, args: tuple[Any, ...], kwargs: Any = None
@@ -282,6 +294,7 @@ class _Delivering(asyncio.Future):  # type: ignore[type-arg]
     def __init__(self, scope: TaskScope, inner: asyncio.Task[Any]) -> None:
         super().__init__(loop=scope.loop)
         self._caller, self._inner = scope, inner
+        self.taken = False
         inner.add_done_callback(self._copy)
 
     def _copy(self, inner: asyncio.Future[Any]) -> None:
@@ -299,7 +312,12 @@ class _Delivering(asyncio.Future):  # type: ignore[type-arg]
         self._inner.cancel(msg)
         return super().cancel(msg)
 
+    def exception(self) -> BaseException | None:
+        self.taken = True
+        return super().exception()
+
     def result(self) -> Any:
+        self.taken = True
         try:
             return super().result()
         except Exception:
@@ -319,38 +337,10 @@ class _Delivering(asyncio.Future):  # type: ignore[type-arg]
     __iter__ = __await__
 
 
-async def in_thread(func: Callable[[], Any]) -> Any:
-    """Run ``func`` in a thread, with the context copied; returns or raises what it does."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def finish(value: Any, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
-        if error is None:
-            future.set_result(value)
-        elif isinstance(error, StopIteration):
-            future.set_exception(RuntimeError("generator raised StopIteration"))
-        else:
-            future.set_exception(error)
-
-    def job() -> None:
-        value, error = None, None
-        try:
-            value = context.run(func)
-        except BaseException as caught:
-            error = caught
-        loop.call_soon_threadsafe(finish, value, error)
-
-    spawn(job)
-    return await future
-
-
 class _Work:
     """The tasks of one graph that are running."""
 
-    __slots__ = ("driver", "finished", "frame", "running", "signal", "waiting")
+    __slots__ = ("alarm", "driver", "finished", "frame", "late", "running", "signal", "waiting")
 
     def __init__(self, driver: AsyncDriver, frame: Frame) -> None:
         self.driver, self.frame = driver, frame
@@ -358,17 +348,38 @@ class _Work:
         self.finished: list[Task] = []
         self.running: dict[asyncio.Task[None], Task] = {}
         self.waiting: deque[Task] = deque()
+        self.alarm: asyncio.TimerHandle | None = None
+        self.late = False
+        """The step's time is up, and that was not told yet."""
 
-    async def start(self, tasks: list[Task]) -> None:
+    async def start(self, tasks: list[Task], timeout: float | None) -> None:
+        if timeout is not None:
+            self._set_alarm(timeout)
         live = self.driver.live and self.frame.outer is None
-        if len(tasks) == 1 and not live:
+        if len(tasks) == 1 and not live and self.alarm is None and not self.running:
             await self.driver.run_task(self.frame, tasks[0])
             self.finished.append(tasks[0])
             return
-        limit = self.driver.max_concurrency or len(tasks)
-        self.waiting.extend(tasks[limit:])
-        for task in tasks[:limit]:
+        limit = self.driver.max_concurrency
+        places = max(limit - len(self.running), 0) if limit else len(tasks)
+        self.waiting.extend(tasks[places:])
+        for task in tasks[:places]:
             self._spawn(task)
+
+    def _set_alarm(self, timeout: float) -> None:
+        if self.alarm is not None:
+            self.alarm.cancel()
+        self.late = False
+        self.alarm = self.driver.loop.call_later(timeout, self._ring)
+
+    def _ring(self) -> None:
+        self.late = True
+        self.signal.set()
+
+    def time_is_up(self) -> bool:
+        """True, once, when the step has taken longer than it may."""
+        late, self.late = self.late, False
+        return late
 
     def _spawn(self, task: Task) -> None:
         job = asyncio.get_running_loop().create_task(self.driver.run_task(self.frame, task))
@@ -394,7 +405,7 @@ class _Work:
         return finished
 
     async def wait(self) -> None:
-        """Until a task finishes or an event is sent."""
+        """Until a task finishes, an event is sent, or the step's time is up."""
         await self.signal.wait()
         self.signal.clear()
 
@@ -407,8 +418,14 @@ class _Work:
         for job in self.running:
             job.cancel()
 
+    def rest(self) -> None:
+        """Nothing runs any more: nor does the time of a step."""
+        if self.alarm is not None:
+            self.alarm.cancel()
+
     async def stop(self) -> None:
         """Cancel the running tasks and wait until they are gone."""
+        self.rest()
         jobs = list(self.running)
         self.waiting.clear()
         for job in jobs:

@@ -13,7 +13,6 @@ from typing import Any
 from caesura.channels.base import BaseChannel
 from caesura.constants import PUSH
 from caesura.core.program import Action, Write
-from caesura.core.state import Task
 from caesura.errors import ParentCommand
 from caesura.execution.context import TaskScope
 from caesura.managed.base import StepPosition
@@ -82,15 +81,25 @@ class FreshReader:
         return channel
 
 
-def retry_of(task: Task, error: BaseException, attempt: int) -> RetryPolicy | None:
-    """The policy under which a failed attempt is made again; None: it is not."""
-    policies = task.node.retry if task.node is not None else ()
-    if not isinstance(error, Exception):
+def retry_of(scope: TaskScope, error: BaseException) -> RetryPolicy | None:
+    """The policy under which a failed attempt is made again; None: it is not.
+
+    The node's policies count, else those of the graph; of several the first that matches.
+    """
+    node = scope.task.node
+    if not isinstance(error, Exception) or node is None:
         return None
-    for policy in policies:
+    for policy in node.retry or retry_policies(scope.frame.graph.retry_policy):
         if _matches(policy, error):
-            return policy if attempt < policy.max_attempts else None
+            return policy if scope.attempt < policy.max_attempts else None
     return None
+
+
+def retry_policies(given: Any) -> tuple[RetryPolicy, ...]:
+    """One policy, several, or None, as a tuple."""
+    if not given:
+        return ()
+    return (given,) if isinstance(given, RetryPolicy) else tuple(given)
 
 
 def _matches(policy: RetryPolicy, error: Exception) -> bool:
@@ -99,6 +108,10 @@ def _matches(policy: RetryPolicy, error: Exception) -> bool:
         return isinstance(error, rule)
     if isinstance(rule, Sequence):
         return isinstance(error, tuple(rule))
+    if not callable(rule):
+        raise TypeError(
+            "retry_on must be an Exception class, a list or tuple of Exception classes, or a callable"
+        )
     return bool(rule(error))
 
 

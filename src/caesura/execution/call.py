@@ -23,6 +23,7 @@ from caesura.errors import GraphInterrupt
 from caesura.execution.cache import TaskCache
 from caesura.execution.context import Frame, TaskScope
 from caesura.interrupts.lifecycle import as_interrupt
+from caesura.types import TimeoutPolicy
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class TaskSpec:
     retry: tuple[Any, ...] = ()
     strict: bool = False
     cache: Any = None
+    timeout: TimeoutPolicy | None = None
 
 
 class CallNode(Node):
@@ -49,6 +51,7 @@ class CallNode(Node):
             collect=_nothing,
             retry=spec.retry,
             cache=spec.cache,
+            timeout=spec.timeout,
         )
 
 
@@ -119,11 +122,13 @@ class Planned:
 
     def announce(self) -> None:
         """Tell that the call starts."""
+        self._progress()
         if "tasks" in self.frame.wants:
             self.frame.emit("tasks", events.task_payload(self.task))
 
     def tell(self) -> None:
         """Tell how the call ended. Of a pause its caller tells."""
+        self._progress()
         task, wants = self.task, self.frame.wants
         keys = self.frame.turn.request.program.stream_channels
         if "updates" in wants and task.error is None:
@@ -132,10 +137,14 @@ class Planned:
         if "tasks" in wants and not task.cached:
             self.frame.emit("tasks", events.result_payload(task, keys, ()))
 
+    def _progress(self) -> None:
+        if self.scope.watch is not None:
+            self.scope.watch.progress()
+
     def child_scope(self) -> TaskScope:
         """The scope its function runs in."""
         inner = TaskScope(self.frame, self.task, self.scope.ancestors())
-        inner.loop, inner.caller = self.scope.loop, self.scope
+        inner.loop, inner.caller, inner.watch = self.scope.loop, self.scope, self.scope.watch
         return inner
 
     def pause_signal(self) -> GraphInterrupt:

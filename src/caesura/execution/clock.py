@@ -20,6 +20,10 @@ class Clock:
         """The time, in seconds since 1970."""
         return time.time()
 
+    def ticks(self) -> float:
+        """Seconds that only ever go forward, from no particular moment on."""
+        return time.monotonic()
+
     def mint(self, after: str | None) -> str:
         """A new id; it sorts after ``after`` even if the clock was set back."""
         fresh = new_id()

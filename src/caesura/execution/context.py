@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from caesura.asking import Question
 from caesura.checkpoint.operations import InterruptRow
@@ -26,9 +27,10 @@ from caesura.errors import GraphInterrupt, SwallowedInterruptError
 from caesura.execution.cache import TaskCache
 from caesura.execution.clock import clock
 from caesura.execution.tokens import RunToken
+from caesura.execution.watch import Watch
 from caesura.interrupts.lifecycle import as_interrupt
 from caesura.messages import message_ids, new_messages
-from caesura.runtime import ExecutionInfo, RunControl, Runtime
+from caesura.runtime import ExecutionInfo, RunControl, Runtime, no_heartbeat
 from caesura.warnings import InterruptDigestWarning
 
 Sink = Callable[["Frame", str, Any], None]
@@ -59,6 +61,10 @@ class Setting:
     run_id: str | None = None
     actor: str | None = None
     server_info: Any = None
+    listeners: tuple[Any, ...] = ()
+    """Lifecycle callbacks: what of ``config["callbacks"]`` is a `GraphCallbackHandler`."""
+    telling: UUID | None = None
+    """What they know the run by; None if there are none."""
     token: RunToken = field(default_factory=RunToken)
     seen_messages: set[str] = field(default_factory=set)
     """Ids of the messages that the ``messages`` stream told already."""
@@ -75,6 +81,8 @@ class Frame:
     wants: frozenset[str]
     outer: TaskScope | None = None
     cache: TaskCache | None = None
+    watch: Watch | None = None
+    """The timeout that runs around this graph."""
 
     def emit(self, mode: str, payload: Any) -> None:
         """Hand an event on."""
@@ -102,6 +110,7 @@ class TaskScope(Scope):
         "loop",
         "pushed",
         "task",
+        "watch",
         "where",
     )
 
@@ -118,6 +127,8 @@ class TaskScope(Scope):
         self._config: dict[str, Any] | None = None
         self._runtime: Runtime[Any] | None = None
         self.ancestry = ancestors
+        self.watch = frame.watch
+        """The innermost timeout that runs around this task, or for it."""
         self._start()
 
     def _start(self) -> None:
@@ -143,7 +154,7 @@ class TaskScope(Scope):
                 ns=turn.state.ns,
                 checkpoint_id=turn.request.row_checkpoint or turn.state.checkpoint_id,
                 task_id=task.id,
-                ancestors=self.ancestry,
+                ancestors=(*self.ancestry, *task.within()),
                 node=task.name,
                 slot=0,
                 digest="",
@@ -215,6 +226,7 @@ class TaskScope(Scope):
                 context=setting.context,
                 store=setting.store,
                 stream_writer=self.write_custom,
+                heartbeat=no_heartbeat if self.watch is None else self.watch.beat,
                 previous=previous.get()
                 if previous is not None and previous.is_available()
                 else None,
@@ -233,11 +245,15 @@ class TaskScope(Scope):
         return self._runtime
 
     def write_custom(self, value: Any) -> None:
+        if self.watch is not None:
+            self.watch.progress()
         if "custom" in self.frame.wants:
             self.frame.emit("custom", value)
 
     def push_message(self, message: Any, key: str | None) -> None:
         frame = self.frame
+        if self.watch is not None:
+            self.watch.progress()
         if "messages" in frame.wants:
             frame.setting.seen_messages.add(message.id)
             frame.emit("messages", (message, self.message_metadata()))
@@ -264,13 +280,15 @@ class TaskScope(Scope):
                 given[name] = self.frame.setting.store
             elif name == "previous":
                 given[name] = self.runtime().previous
+            elif name == "error":
+                given[name] = self.task.failure()
         return given
 
     # --- what runs inside the task ----------------------------------------------------------
 
     def ancestors(self) -> tuple[str, ...]:
         """The tasks around what runs inside this one, outermost first."""
-        return (*self.ancestry, self.task.id)
+        return (*self.ancestry, *self.task.within(), self.task.id)
 
     def next_call(self) -> int:
         """The ordinal of the next ``@task`` call."""

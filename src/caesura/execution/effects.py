@@ -72,6 +72,7 @@ def _outside(action: Action) -> dict[str, Any]:
         "store": None,
         "previous": None,
         "runtime": runtime,
+        "error": None,
     }
     return {name: known[name] for name in action.inject if name in known}
 

@@ -24,7 +24,7 @@ from caesura.checkpoint.operations import (
     PutWrites,
     Withdraw,
 )
-from caesura.constants import INTERRUPT, NULL_TASK_ID, RESUME
+from caesura.constants import ERROR, INTERRUPT, NULL_TASK_ID, RESUME, SCHEDULED
 from caesura.core.events import thread_config
 from caesura.interrupts import lifecycle
 from caesura.types import Interrupt
@@ -110,7 +110,9 @@ def _loaded(thread_id: str, ns: str, tuple_: Any, head: Any, answers: dict[str, 
             rows += [_row_of(item) for item in value if getattr(item, "record", None)]
         elif not (task == NULL_TASK_ID and channel == RESUME):
             writes.append((task, channel, value))
-    finished = {task for task, channel, _ in writes if channel != "__error__"}
+    finished = {task for task, channel, _ in writes if channel not in (ERROR, SCHEDULED)}
+    handed_over = {task for task, channel, _ in writes if channel == SCHEDULED}
+    over = finished | handed_over
     return Loaded(
         thread_id=thread_id,
         ns=ns,
@@ -122,8 +124,8 @@ def _loaded(thread_id: str, ns: str, tuple_: Any, head: Any, answers: dict[str, 
         versions=dict(checkpoint["channel_versions"]),
         seen={k: dict(v) for k, v in checkpoint["versions_seen"].items()},
         updated=checkpoint.get("updated_channels"),
-        writes=writes,
-        rows=[_answered(row, answers, row.task_id in finished) for row in rows],
+        writes=[w for w in writes if not (w[1] == ERROR and w[0] in finished)],
+        rows=[_answered(row, answers, row.task_id in over) for row in rows],
         head_id=head.checkpoint["id"] if head is not None else checkpoint["id"],
     )
 

@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from caesura.config import _scope
-from caesura.core.effects import CANCEL, WAIT, Emit, Keep, Log, Recall, Run, Store
+from caesura.core.effects import CANCEL, WAIT, Emit, Keep, Log, Recall, Run, Store, Tell
 from caesura.core.program import Action
 from caesura.core.state import Task
 from caesura.core.turn import Outcome
@@ -25,6 +25,7 @@ from caesura.execution.body import retry_of, retry_wait, task_body
 from caesura.execution.call import Planned, log_unawaited, no_sync_form
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, TaskScope
+from caesura.execution.listeners import tell
 from caesura.execution.threads import spawn
 
 
@@ -60,7 +61,10 @@ class SyncDriver:
             self.wake = work.done
         value: Any = None
         advance: Callable[[Any], Any] = steps.send
+        watch = frame.watch
         while True:
+            if watch is not None:
+                watch.progress()
             try:
                 effect = advance(value)
             except StopIteration as stop:
@@ -73,7 +77,7 @@ class SyncDriver:
                 if kind is Store:
                     value = frame.setting.saver.execute(effect.operation)
                 elif kind is Run:
-                    value = yield from work.start(effect.tasks)
+                    value = yield from work.start(effect.tasks, effect.timeout)
                 elif effect is WAIT:
                     value = yield from work.wait()
                 elif kind is Emit:
@@ -90,6 +94,9 @@ class SyncDriver:
                     frame.cache.keep(effect.task)
                     value = None
                 elif effect is CANCEL:
+                    value = None
+                elif kind is Tell:
+                    tell(frame.setting.listeners, effect.event)
                     value = None
                 advance = steps.send
             except GeneratorExit:
@@ -110,6 +117,8 @@ class SyncDriver:
                 value = None
                 if type(effect) is Store:
                     value = frame.setting.saver.execute(effect.operation)
+                elif type(effect) is Tell:
+                    tell(frame.setting.listeners, effect.event)
                 effect = steps.send(value)
         except (RunClosed, StopIteration):
             return
@@ -123,7 +132,6 @@ class SyncDriver:
 
     def attempt(self, scope: TaskScope, work: Callable[[], None]) -> None:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
-        task = scope.task
         scope.first_attempt = clock().epoch()
         token = _scope.set(scope)
         try:
@@ -135,7 +143,7 @@ class SyncDriver:
                     error = caught
                 if scope.children:
                     self._wait_children(scope)
-                policy = retry_of(task, error, scope.attempt) if error is not None else None
+                policy = retry_of(scope, error) if error is not None else None
                 if policy is None:
                     scope.end(error)
                     return
@@ -267,23 +275,28 @@ def call_sync(scope: TaskScope, action: Action, args: tuple[Any, ...], kwargs: A
 class _Work:
     """The tasks of one graph that are running."""
 
-    __slots__ = ("done", "driver", "frame", "running", "waiting")
+    __slots__ = ("deadline", "done", "driver", "frame", "running", "waiting")
 
     def __init__(self, driver: SyncDriver, frame: Frame) -> None:
         self.driver, self.frame = driver, frame
+        self.deadline: float | None = None
+        """When the step's time is up, as `Clock.ticks` counts; None: never, or it was told."""
         self.done: SimpleQueue[Task | None] = SimpleQueue()
         self.waiting: deque[Task] = deque()
         self.running = 0
 
-    def start(self, tasks: list[Task]) -> Generator[None, None, list[Task]]:
+    def start(self, tasks: list[Task], timeout: float | None) -> Generator[None, None, list[Task]]:
+        if timeout is not None:
+            self.deadline = clock().ticks() + timeout
         live = self.driver.live and self.frame.outer is None
-        if len(tasks) == 1 and not live:
+        if len(tasks) == 1 and not live and self.deadline is None and not self.running:
             contextvars.copy_context().run(self.driver.run_task, self.frame, tasks[0])
             yield None
             return tasks
-        limit = self.driver.max_concurrency or len(tasks)
-        self.waiting.extend(tasks[limit:])
-        for task in tasks[:limit]:
+        limit = self.driver.max_concurrency
+        places = max(limit - self.running, 0) if limit else len(tasks)
+        self.waiting.extend(tasks[places:])
+        for task in tasks[:places]:
             self._spawn(task)
         return (yield from self.wait())
 
@@ -301,7 +314,7 @@ class _Work:
         spawn(job)
 
     def wait(self) -> Generator[None, None, list[Task]]:
-        """The tasks that finished next; yields while events come in."""
+        """The tasks that finished next, none if the time is up; yields while events come in."""
         finished: list[Task] = []
         while True:
             task = self._next(block=not finished)
@@ -323,11 +336,14 @@ class _Work:
                 self.running -= 1
 
     def _next(self, *, block: bool) -> Any:
-        if block:
+        if block and self.deadline is None:
             return self.done.get()
+        left = 0.0 if not block or self.deadline is None else self.deadline - clock().ticks()
         try:
-            return self.done.get_nowait()
+            return self.done.get(timeout=left) if left > 0 else self.done.get_nowait()
         except Empty:
+            if block:
+                self.deadline = None
             return _NOTHING
 
 

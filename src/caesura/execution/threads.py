@@ -6,9 +6,12 @@ they need. Each idle thread waits on a queue of its own; a job goes to the one i
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from typing import Any
 
 IDLE_SECONDS = 10.0
 _idle: list[_Worker] = []
@@ -48,3 +51,31 @@ def spawn(job: Callable[[], None]) -> None:
     with _lock:
         worker = _idle.pop() if _idle else None
     (worker or _Worker()).jobs.put(job)
+
+
+async def in_thread(func: Callable[[], Any]) -> Any:
+    """Run ``func`` in a thread, with the context copied; returns or raises what it does."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def finish(value: Any, error: BaseException | None) -> None:
+        if future.cancelled():
+            return
+        if error is None:
+            future.set_result(value)
+        elif isinstance(error, StopIteration):
+            future.set_exception(RuntimeError("generator raised StopIteration"))
+        else:
+            future.set_exception(error)
+
+    def job() -> None:
+        value, error = None, None
+        try:
+            value = context.run(func)
+        except BaseException as caught:
+            error = caught
+        loop.call_soon_threadsafe(finish, value, error)
+
+    spawn(job)
+    return await future

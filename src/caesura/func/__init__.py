@@ -18,6 +18,8 @@ from caesura.channels.topic import Topic
 from caesura.config import OUTSIDE, find_scope
 from caesura.constants import END, PREVIOUS, START, TASKS
 from caesura.core.program import NO_INPUT, Action, Node, Program, Write
+from caesura.core.timing import timeout_of
+from caesura.execution.body import retry_policies
 from caesura.execution.cache import call_namespace
 from caesura.execution.call import TaskSpec, start_call
 from caesura.execution.context import TaskScope
@@ -30,7 +32,7 @@ from caesura.graph.injection import (
 )
 from caesura.pregel.allowing import declare
 from caesura.pregel.compiled import Pregel
-from caesura.types import RetryPolicy, Send
+from caesura.types import Send, TimeoutPolicy
 from caesura.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
 
 if TYPE_CHECKING:
@@ -48,13 +50,21 @@ class TaskFunction(Generic[P, T]):
     """A function made a task: calling it inside a run schedules it and returns its future."""
 
     def __init__(
-        self, function: Callable[P, Any], name: str | None, retry: Any, cache: Any, strict: bool
+        self,
+        function: Callable[P, Any],
+        name: str | None,
+        retry: Any,
+        cache: Any,
+        strict: bool,
+        timeout: Any,
     ) -> None:
         self.func = function
         functools.update_wrapper(self, function)
         known = name or _task_name(function)
         self.__name__ = known
-        self.spec = TaskSpec(action_of(function, known), _policies(retry), strict, cache)
+        action = action_of(function, known)
+        limit = timeout_of(timeout, action, "Task")
+        self.spec = TaskSpec(action, retry_policies(retry), strict, cache, limit)
         declare([return_annotation(function)])
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -108,16 +118,17 @@ def task(
     and the function is not called. If the call then has other arguments, the stored result is not
     used: the task runs anew with a `TaskReplayWarning`, or with ``strict`` raises
     `TaskReplayMismatchError`. ``cache_policy``: a `CachePolicy`: calls with equal arguments, in any
-    run and thread, take one result, if the program they are made in has a cache.
+    run and thread, take one result, if the program they are made in has a cache. ``timeout``: see
+    `TimeoutPolicy`; for async functions only. Raises ValueError for a timeout that is not positive,
+    or of a sync function.
     """
-    if timeout is not None:
-        raise NotImplementedError("task(timeout=...) is not supported by this version")
+    timeout = TimeoutPolicy.coerce(timeout)
     if "retry" in deprecated:
         _warn("`retry` is deprecated. Please use `retry_policy` instead.")
         retry_policy = retry_policy or deprecated["retry"]
 
     def decorate(function: Any) -> Any:
-        return TaskFunction(function, name, retry_policy, cache_policy, strict)
+        return TaskFunction(function, name, retry_policy, cache_policy, strict, timeout)
 
     return decorate if fn is None else decorate(fn)
 
@@ -144,8 +155,9 @@ class entrypoint(Generic[R]):
     The function takes the input first, and by name any of ``config, previous, runtime, writer,
     store``. ``previous`` is what the last finished run of the thread returned, or saved with
     `entrypoint.final`. ``cache`` keeps the results of tasks with a `CachePolicy`, and with
-    ``cache_policy`` that of the function itself. Raises ValueError for a function without
-    parameters, NotImplementedError for generators.
+    ``cache_policy`` that of the function itself. ``timeout``: see `TimeoutPolicy`; for async
+    functions only. Raises ValueError for a function without parameters and for a sync one with a
+    timeout, NotImplementedError for generators.
     """
 
     final = Final
@@ -161,8 +173,6 @@ class entrypoint(Generic[R]):
         timeout: Any = None,
         **deprecated: Any,
     ) -> None:
-        if timeout is not None:
-            raise NotImplementedError("entrypoint(timeout=...) is not supported by this version")
         if "retry" in deprecated:
             _warn("`retry` is deprecated. Please use `retry_policy` instead.")
             retry_policy = retry_policy or deprecated["retry"]
@@ -181,6 +191,7 @@ class entrypoint(Generic[R]):
         self.context_schema = context_schema
         self.retry_policy = retry_policy
         self.cache_policy = cache_policy
+        self.timeout = TimeoutPolicy.coerce(timeout)
 
     def __call__(self, function: Callable[..., Any]) -> EntrypointProgram:
         """The program that ``function`` is."""
@@ -189,7 +200,7 @@ class entrypoint(Generic[R]):
         if not inspect.signature(function).parameters:
             raise ValueError("Entrypoint function must have at least one parameter")
         return EntrypointProgram(
-            _program(function, self.retry_policy, self.cache_policy),
+            _program(function, self.retry_policy, self.cache_policy, self.timeout),
             function=function,
             checkpointer=self.checkpointer,
             store=self.store,
@@ -210,16 +221,18 @@ class EntrypointProgram(Pregel):
         self.__doc__ = function.__doc__
 
 
-def _program(function: Callable[..., Any], retry: Any, cache: Any) -> Program:
+def _program(function: Callable[..., Any], retry: Any, cache: Any, timeout: Any) -> Program:
     name = name_of(function)
+    action = _entry_action(function, name)
     node = Node(
         name=name,
         triggers=(START,),
-        action=_entry_action(function, name),
+        action=action,
         read=_read_input,
         collect=_collect,
-        retry=_policies(retry),
+        retry=retry_policies(retry),
         cache=cache,
+        timeout=timeout_of(timeout, action),
         subgraphs=closure_graphs(function),
     )
     return Program(
@@ -262,12 +275,6 @@ def _collect(result: Any) -> list[Write]:
     if isinstance(result, Final):
         return [(END, result.value), (PREVIOUS, result.save)]
     return [(END, result), (PREVIOUS, result)]
-
-
-def _policies(given: Any) -> tuple[RetryPolicy, ...]:
-    if given is None:
-        return ()
-    return (given,) if isinstance(given, RetryPolicy) else tuple(given)
 
 
 def _warn(message: str) -> None:

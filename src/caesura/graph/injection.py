@@ -73,7 +73,7 @@ def _injected(function: Any) -> tuple[str, ...]:
             parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY,
         ):  # fmt: skip
             continue
-        if position == 0 and name not in ("config", "writer", "runtime"):
+        if position == 0 and name not in ("config", "writer", "runtime", "error"):
             continue
         if _accepts(function, name, parameter):
             found.append(name)
@@ -84,7 +84,7 @@ def _accepts(function: Any, name: str, parameter: inspect.Parameter) -> bool:
     """Whether the parameter's annotation is of the kind that its name promises."""
     annotation = parameter.annotation
     if annotation is inspect.Parameter.empty:
-        return True
+        return name != "error"
     text = annotation if isinstance(annotation, str) else _text(annotation)
     if name == "config":
         if "RunnableConfig" in text or text == "dict":
@@ -102,6 +102,8 @@ def _accepts(function: Any, name: str, parameter: inspect.Parameter) -> bool:
         return "StreamWriter" in text or "Callable" in text
     if name == "runtime":
         return "Runtime" in text
+    if name == "error":
+        return "NodeError" in text
     return True
 
 

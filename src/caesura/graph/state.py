@@ -22,6 +22,8 @@ from caesura.channels.named_barrier_value import (
 from caesura.channels.topic import Topic
 from caesura.constants import END, NS_END, NS_SEP, ROOT, START, TASKS
 from caesura.core.program import NO_INPUT, Action, Branch, Node, Program, Write
+from caesura.core.timing import timeout_of
+from caesura.execution.body import retry_policies
 from caesura.graph.branch import BranchSpec
 from caesura.graph.injection import (
     action_of,
@@ -33,7 +35,7 @@ from caesura.graph.injection import (
 from caesura.graph.schema import channels_of, coercer, has_keys
 from caesura.graph.writing import collector
 from caesura.pregel.compiled import Pregel
-from caesura.types import Command, RetryPolicy, Send, ensure_valid_checkpointer, is_pydantic
+from caesura.types import Command, Send, TimeoutPolicy, ensure_valid_checkpointer, is_pydantic
 from caesura.typing import ContextT, InputT, OutputT, StateT
 from caesura.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
 
@@ -51,6 +53,11 @@ class NodeSpec:
     ends: Any = ()
     """Where a `Command` of it may go; for drawing only."""
     defer: bool = False
+    timeout: Any = None
+    handler: str | None = None
+    """The node that handles its failures."""
+    handles: bool = False
+    """It is such a node itself: it has no handler of its own, and no default timeout."""
 
 
 class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
@@ -137,11 +144,12 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         ``defer``: run when nothing else is left to run. ``input_schema``: what the node sees of the
         state. ``retry_policy``: a `RetryPolicy` or several. ``cache_policy``: a `CachePolicy`: for
         equal inputs the node is not run again. ``destinations``: where its `Command`s may go, for
-        drawing. Raises ValueError for a taken or reserved name.
+        drawing. ``timeout``: seconds, a ``timedelta`` or a `TimeoutPolicy`, for an async
+        node. ``error_handler``: a function that runs in its place once it has failed and no retry is
+        left, with what the node was given and, as ``error: NodeError``, the exception. The node's
+        edges do not fire then: the handler's `Command` says where to go. Raises ValueError for a
+        taken or reserved name, and for a timeout that is not positive.
         """
-        if timeout is not None or error_handler is not None:
-            what = "timeout" if timeout is not None else "error_handler"
-            raise NotImplementedError(f"add_node({what}=...) is not supported by this version")
         if "retry" in deprecated:
             _warn_renamed("retry", "retry_policy", LangGraphDeprecatedSinceV05)
             retry_policy = retry_policy or deprecated["retry"]
@@ -156,6 +164,8 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             input_schema = inferred
         if input_schema is not None:
             self._add_schema(input_schema)
+        timeout = TimeoutPolicy.coerce(timeout)
+        handler = None if error_handler is None else self._add_handler(name, error_handler)
         self.nodes[name] = NodeSpec(
             runnable=function,
             action=action_of(function, name),
@@ -165,8 +175,26 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             cache_policy=cache_policy,
             ends=_destinations(function) if destinations is None else destinations,
             defer=defer,
+            timeout=timeout,
+            handler=handler,
         )
         return self
+
+    def _add_handler(self, node: str, function: Any) -> str:
+        name = f"__error_handler__{node}"
+        if name in self.nodes:
+            raise ValueError(f"Auto-generated error handler node `{name}` already exists.")
+        self.nodes[name] = self._handler_spec(name, function)
+        return name
+
+    def _handler_spec(self, name: str, function: Any) -> NodeSpec:
+        return NodeSpec(
+            runnable=function,
+            action=action_of(function, name),
+            input_schema=self.state_schema,
+            ends=_destinations(function),
+            handles=True,
+        )
 
     def _name_and_function(self, node: Any, action: Any) -> tuple[str, Any]:
         if isinstance(node, str):
@@ -204,12 +232,18 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         error_handler: Any = None,
         timeout: Any = None,
     ) -> Self:
-        """Policies of the nodes that do not set their own."""
-        if timeout is not None or error_handler is not None:
-            raise NotImplementedError(
-                "set_node_defaults supports retry_policy and cache_policy only in this version"
-            )
-        self._defaults = {"retry_policy": retry_policy, "cache_policy": cache_policy}
+        """Policies of the nodes that do not set their own, added before or after; see `add_node`.
+
+        What is None stays as it was. Nested graphs do not inherit them. Error handlers take the
+        retry policy, but neither the timeout nor the handler.
+        """
+        given = {
+            "retry_policy": retry_policy,
+            "cache_policy": cache_policy,
+            "error_handler": error_handler,
+            "timeout": TimeoutPolicy.coerce(timeout),
+        }
+        self._defaults.update({key: value for key, value in given.items() if value is not None})
         return self
 
     # --- edges -------------------------------------------------------------------------------
@@ -372,14 +406,22 @@ class _Compiler:
 
     def __init__(self, builder: StateGraph[Any, Any, Any, Any]) -> None:
         self.builder = builder
+        self.specs = dict(builder.nodes)
         self.channels: dict[str, BaseChannel[Any, Any, Any]] = dict(builder.channels)
         self.keys = frozenset(builder.channels)
 
     def program(self, name: str) -> Program:
         builder, output = self.builder, self._keys_of(self.builder.output_schema)
+        default = builder._defaults.get("error_handler")
+        if default is not None:
+            if _DEFAULT_HANDLER in self.specs:
+                raise ValueError(
+                    f"Auto-generated default error handler node `{_DEFAULT_HANDLER}` already exists."
+                )
+            self.specs[_DEFAULT_HANDLER] = builder._handler_spec(_DEFAULT_HANDLER, default)
         self._add_channels()
         nodes = {START: self._start_node()}
-        for key, spec in builder.nodes.items():
+        for key, spec in self.specs.items():
             nodes[key] = self._node(key, spec)
         root = self.keys == {ROOT}
         return Program(
@@ -398,7 +440,7 @@ class _Compiler:
     def _add_channels(self) -> None:
         self.channels[START] = EphemeralValue(self.builder.input_schema, key=START)
         self.channels[TASKS] = Topic(Send, accumulate=False, key=TASKS)
-        for name, spec in self.builder.nodes.items():
+        for name, spec in self.specs.items():
             key = f"branch:to:{name}"
             self.channels[key] = (
                 LastValueAfterFinish(Any, key) if spec.defer else EphemeralValue(Any, False, key)
@@ -435,7 +477,11 @@ class _Compiler:
         joins = [
             _join_name(starts, end) for starts, end in self.builder.waiting_edges if end == name
         ]
-        retry = spec.retry_policy or self.builder._defaults.get("retry_policy")
+        defaults = self.builder._defaults
+        retry, timeout, handler = spec.retry_policy, spec.timeout, spec.handler
+        if not spec.handles:
+            timeout = defaults.get("timeout") if timeout is None else timeout
+            handler = handler or (_DEFAULT_HANDLER if "error_handler" in defaults else None)
         return Node(
             name=name,
             triggers=(f"branch:to:{name}", *sorted(joins)),
@@ -445,10 +491,12 @@ class _Compiler:
             collect=collector(self.keys, self._static_writes(name)),
             branches=self._branches(name),
             metadata=spec.metadata,
-            retry=_policies(retry),
-            cache=spec.cache_policy or self.builder._defaults.get("cache_policy"),
+            retry=retry_policies(defaults.get("retry_policy") if retry is None else retry),
+            cache=spec.cache_policy or defaults.get("cache_policy"),
             subgraphs=closure_graphs(spec.runnable),
             defer=spec.defer,
+            timeout=timeout_of(timeout, spec.action),
+            handler=handler,
         )
 
     def _reader(self, schema: Any) -> Callable[[Mapping[str, Any], Any], Any]:
@@ -492,6 +540,9 @@ class _Compiler:
         return read_branch
 
 
+_DEFAULT_HANDLER = "__default_error_handler__"
+
+
 def _join_name(starts: tuple[str, ...], end: str) -> str:
     return f"join:{'+'.join(starts)}:{end}"
 
@@ -529,12 +580,6 @@ def _managed_reader(
         return present
 
     return read
-
-
-def _policies(given: Any) -> tuple[RetryPolicy, ...]:
-    if given is None:
-        return ()
-    return (given,) if isinstance(given, RetryPolicy) else tuple(given)
 
 
 def _is_state_class(annotation: Any) -> bool:

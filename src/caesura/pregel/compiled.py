@@ -65,6 +65,10 @@ class Pregel:
         self.config: dict[str, Any] = dict(config or {})
         self.debug = debug
         self.stream_mode = self.default_stream_mode
+        self.step_timeout: float | None = None
+        """Seconds that a step may take; then the run ends with a builtin ``TimeoutError``."""
+        self.retry_policy: Any = ()
+        """One `RetryPolicy` or several, for the nodes that have none."""
         self._schemas = tuple(schemas)
         self._twins: dict[int, tuple[Any, Any, int]] = {}
         self._told = (0, 0)

@@ -18,7 +18,7 @@ _NEEDED = (
 
 
 def merge_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Later ones win; tags are appended, dicts merged."""
+    """Later ones win; tags and lists of callbacks are appended, dicts merged."""
     merged: dict[str, Any] = {}
     for config in configs:
         for key, value in (config or {}).items():
@@ -29,6 +29,8 @@ def merge_configs(*configs: Mapping[str, Any] | None) -> dict[str, Any]:
                 merged[key] = {**before, **value}
             elif key == "tags" and before:
                 merged[key] = [*before, *(t for t in value if t not in before)]
+            elif key == "callbacks" and isinstance(before, list) and isinstance(value, list):
+                merged[key] = [*before, *(c for c in value if all(c is not b for b in before))]
             else:
                 merged[key] = value
     return merged

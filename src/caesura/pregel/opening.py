@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
 from caesura.config import find_scope, lenient
 from caesura.constants import CONF
@@ -14,6 +15,7 @@ from caesura.core.turn import Request, Turn
 from caesura.execution.cache import TaskCache
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, Setting, TaskScope
+from caesura.execution.listeners import listeners_of
 from caesura.execution.plain import PlainStore, store_of
 from caesura.execution.tokens import is_alive
 from caesura.pregel.configs import (
@@ -99,11 +101,29 @@ def _root(graph: Pregel, ask: Ask, stream: Stream | None, make_driver: Any) -> F
     )
     if stream is not None:
         setting.sink = stream.sink
+    _listen(setting)
     request = _request(graph, ask, setting, config)
     request.checkpoint_id = configurable.get("checkpoint_id") if saver else None
     request.strict_resume = bool(configurable.get("__pregel_strict_resume"))
     driver = make_driver(config)
     return Frame(setting, Turn(request), graph, driver, setting.wants, cache=_cache_of(graph))
+
+
+def _listen(setting: Setting) -> None:
+    """Find the lifecycle callbacks of the config."""
+    callbacks = setting.config.get("callbacks")
+    if callbacks:
+        setting.listeners = listeners_of(callbacks)
+        if setting.listeners and setting.telling is None:
+            setting.telling = _uuid(setting.run_id)
+
+
+def _uuid(run_id: str | None) -> UUID:
+    """The run's id; a new one if it has none of that form."""
+    try:
+        return UUID(run_id) if run_id else uuid4()
+    except ValueError:
+        return uuid4()
 
 
 def _durability(ask: Ask, saver: Any) -> str:
@@ -144,6 +164,8 @@ def _request(graph: Pregel, ask: Ask, setting: Setting, config: dict[str, Any]) 
         token=setting.token.text,
         alive=is_alive,
         run_id=setting.run_id,
+        step_timeout=graph.step_timeout,
+        telling=setting.telling,
     )
 
 
@@ -205,6 +227,7 @@ def _nested(
     )
     if graph.checkpointer is False:
         setting.saver = setting.raw_saver = None
+    _listen(setting)
     setting.wants = _nested_wants(above, stream)
     if stream is not None:
         setting.sink = _both(above, stream)
@@ -212,7 +235,8 @@ def _nested(
     request.durability = above.durability
     _place(graph, request, outer)
     driver = frame.driver if _same_colour(frame.driver, ask) else make_driver(config)
-    return Frame(setting, Turn(request), graph, driver, setting.wants, outer, _cache_of(graph))
+    cache = _cache_of(graph)
+    return Frame(setting, Turn(request), graph, driver, setting.wants, outer, cache, outer.watch)
 
 
 def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:
