@@ -45,7 +45,12 @@ CACHE_NS_ANY: Final = "__dynamic__"
 CLAIM: Final = "__claim__"
 """Which of several runs on one checkpoint starts a task."""
 
-RESERVED_WRITES: Final = frozenset({CLAIM, ERROR, SCHEDULED, INTERRUPT, RESUME, RETURN, NO_WRITES})
+EFFECT: Final = "__effect__"
+"""The journal of a call that must not happen twice (`core.once`)."""
+
+RESERVED_WRITES: Final = frozenset(
+    {CLAIM, EFFECT, ERROR, SCHEDULED, INTERRUPT, RESUME, RETURN, NO_WRITES}
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -226,6 +226,33 @@ class TaskReplayMismatchError(CaesuraError):
     code = "task_replay_mismatch"
 
 
+class EffectRefusedError(CaesuraError, RuntimeError):
+    """A call with ``effect=True`` was made where it could happen twice; it was not made.
+
+    Nothing is stored (no checkpointer, or one that the graph opted out of), or only at the end
+    (``durability="exit"``). Or code inside such a call wanted to pause.
+    """
+
+    code = "effect_refused"
+
+
+class EffectOutcomeUnknownError(CaesuraError):
+    """Whether a call with ``effect=True`` happened is unknown, and the person asked gave up.
+
+    ``task`` is its name, ``started_at`` when it was started. It is not made again.
+    """
+
+    code = "effect_outcome_unknown"
+
+    def __init__(self, task: str, started_at: str) -> None:
+        super().__init__(
+            f"Task {task!r} was started at {started_at} and has no result; whoever was asked does "
+            "not know whether it happened. It is not made again. Catch this error at the call to "
+            "go on without it."
+        )
+        self.task, self.started_at = task, started_at
+
+
 class DuplicateInterruptKeyError(CaesuraError):
     """Two interrupts of one task are open under the same ``key=``."""
 
@@ -247,6 +274,23 @@ class StaleThreadError(CaesuraError):
             "Load the state again and decide anew."
         )
         self.thread_id, self.expected, self.found = thread_id, expected, found
+
+
+class EffectUnderWayError(CaesuraError):
+    """Another run of the thread is in the middle of a call with ``effect=True``.
+
+    This run made no such call and ends; its thread is unchanged. Run it again when the other has
+    ended.
+    """
+
+    code = "effect_under_way"
+
+    def __init__(self, task: str, thread_id: str, started_at: str) -> None:
+        super().__init__(
+            f"Task {task!r} of thread {thread_id!r} was started at {started_at} by another run, which "
+            "is still going on. Nothing was started here. Run the thread again when that run has ended."
+        )
+        self.task, self.thread_id, self.started_at = task, thread_id, started_at
 
 
 class StorageError(CaesuraError):
@@ -385,6 +429,25 @@ class InterruptClosedError(ResumeError):
             open_interrupts,
         )
         self.interrupt_id, self.status, self.reason = interrupt_id, status, reason
+
+
+class ProgramChangedError(ResumeError):
+    """What waits on the thread was asked by a node that the program does not have any more.
+
+    ``nodes`` names the askers. The interrupts stay open: bring the node back, or go on elsewhere with
+    new input or ``update_state``, which withdraws them.
+    """
+
+    code = "program_changed"
+
+    def __init__(self, nodes: Sequence[str], open_interrupts: Sequence[Interrupt] = ()) -> None:
+        super().__init__(
+            f"The program has changed: {', '.join(map(repr, nodes))} asked a person, and no task of "
+            "this program would take the answer. Bring the node back under its name, or go on "
+            "elsewhere with new input or update_state.",
+            open_interrupts,
+        )
+        self.nodes = tuple(nodes)
 
 
 class InvalidAnswerError(ResumeError, ValueError):

@@ -457,3 +457,42 @@ def test_the_package_does_not_import_the_command_line() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT / "src"
     )
     assert done.stdout.strip() == "set()"
+
+
+def test_a_question_whose_node_was_renamed_is_not_passed_over(shell: Shell) -> None:
+    said = shell.run("run", program(shell, "ask.py", ASK), "--input", '"Ada"', "--json")
+    program(shell, "ask.py", ASK.replace("def ask(", "def inquire("))
+    for gone in (shell.run("run", "ask.py"), shell.type(["run", "ask.py"])):
+        assert gone.code == 4
+        assert "The program has changed: 'ask' asked a person" in gone.err
+    program(shell, "ask.py", ASK)
+    assert shell.run("answer", waiting_id(said), "yes").code == 0
+
+
+# --- check -----------------------------------------------------------------------------------
+
+
+def test_check_lists_what_happens_again_and_fails_only_if_asked_to(shell: Shell) -> None:
+    repeats = program(
+        shell,
+        "repeats.py",
+        """
+        import os
+        from caesura.func import entrypoint
+        from caesura.types import interrupt
+
+        @entrypoint()
+        def asks(name):
+            os.remove(name)
+            return interrupt("gone?")
+        """,
+    )
+    said = shell.run("check", repeats)
+    assert said.code == 0
+    assert "repeats.py:8: os.remove() in 'asks' happens again" in said.out
+    strict = shell.run("check", repeats, "--strict", "--json")
+    assert strict.code == 1
+    assert [(line["line"], line["call"], line["pause_line"]) for line in strict.lines] == [
+        (8, "os.remove", 9)
+    ]
+    assert shell.run("check", program(shell, "ask.py", ASK), "--strict").code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,18 @@ def test_the_essay_is_written_once_for_each_round(shell: Shell) -> None:
     assert said.code == 0, said.err
     assert "It also considers silence." in said.out
     assert "rounds  2" in said.out
+
+
+def test_no_letter_is_sent_twice_and_a_person_says_whether_one_was(shell: Shell) -> None:
+    addresses = ["ada@example.org", "nowhere", "grace@example.invalid", "joan@example.invalid"]
+    letters = ["run", str(EXAMPLES / "letters.py")]
+    said = shell.run(*letters, "--input", json.dumps(addresses), "--json")
+    assert said.code == 3, said.err
+    assert said.lines[-1]["interrupts"][0]["title"] == "Did `send` happen?"
+    said = shell.type(letters, "1", "found in the outbox", "3")
+    assert said.code == 0, said.err
+    assert (shell.folder / "outbox.txt").read_text().split() == [
+        address for address in addresses if "@" in address
+    ]
+    for told in ("receipt for ada@example.org", "found in the outbox", "joan@example.invalid"):
+        assert told in said.out

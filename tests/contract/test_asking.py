@@ -11,6 +11,7 @@ import pytest
 
 from caesura.asking import Question
 from caesura.checkpoint.operations import FindInterrupts
+from caesura.config import Leniency
 from caesura.errors import (
     AlreadyAnsweredError,
     AmbiguousResumeError,
@@ -92,6 +93,47 @@ def test_questions_asked_at_once_are_answered_in_any_order(saver: Any, order: An
         result = graph.invoke(Command(resume={asked[index].id: given[index]}), CFG)
     assert result == {"log": ["A", "B", 3]}
     assert len(ran) == 2
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+@pytest.mark.parametrize("order", ["ab", "ba"])
+async def test_questions_asked_at_once_in_an_async_node_keep_their_keys_and_answers(
+    saver: Any, order: str, lenient: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if the node asks them in another order when it runs again; and with the alias."""
+    monkeypatch.setattr(Leniency, "enabled", lenient)
+    asking = ["a", "b"]
+
+    async def node(state: State) -> Any:
+        answers = interrupts([Question(f"{key}?", key=key) for key in asking])
+        return {"log": sorted(zip(asking, answers, strict=True))}
+
+    graph = one(node, saver)
+    asked = {i.key: i.id for i in (await graph.ainvoke({"log": []}, CFG))["__interrupt__"]}
+    asking.reverse()
+    left = await graph.ainvoke(Command(resume={asked[order[0]]: order[0].upper()}), CFG)
+    assert [i.id for i in left["__interrupt__"]] == [asked[order[1]]]
+    result = await graph.ainvoke(Command(resume={asked[order[1]]: order[1].upper()}), CFG)
+    assert result == {"log": [("a", "A"), ("b", "B")]}
+    assert [row.status for row in rows(saver)] == ["answered", "answered"]
+
+
+def test_of_questions_asked_at_once_only_the_one_that_changed_is_asked_again(saver: Any) -> None:
+    """A key keeps the answer to the same payload; ``digest_of`` says what of it counts."""
+    shown = {"amount": 1, "at": 10}
+
+    def node(state: State) -> Any:
+        pay = Question(dict(shown), key="pay", digest_of=lambda payload: payload["amount"])
+        return {"log": interrupts([pay, Question("sure?", key="sure")])}
+
+    graph = one(node, saver)
+    pay, sure = (i.id for i in graph.invoke({"log": []}, CFG)["__interrupt__"])
+    shown.update(amount=2, at=11)
+    asked = graph.invoke(Command(resume={pay: "yes", sure: "yes"}), CFG)["__interrupt__"]
+    assert [i.value for i in asked] == [{"amount": 2, "at": 11}]
+    shown.update(at=12)
+    assert graph.invoke(Command(resume={asked[0].id: "no"}), CFG) == {"log": ["no", "yes"]}
+    assert [row.status for row in rows(saver)] == ["superseded", "answered", "answered"]
 
 
 def test_a_changed_payload_is_asked_again_and_the_old_answer_is_not_used(saver: Any) -> None:
@@ -241,13 +283,13 @@ def test_a_pause_cannot_be_swallowed(saver: Any, kind: type[BaseException]) -> N
     "mode", ["values", "updates", "tasks", "debug", "custom", "checkpoints", "messages"]
 )
 async def test_every_stream_mode_shows_the_pause(saver: Any, mode: str) -> None:
-    """Whatever is streamed, the id of the open interrupt is in it, sync and async."""
-    graph = one(lambda s: {"log": [interrupt("?")]}, saver)
+    """Whatever is streamed, the ids of all open interrupts are in it, sync and async."""
+    graph = one(lambda s: {"log": interrupts(["a", "b"])}, saver)
     chunks = list(graph.stream({"log": []}, CFG, stream_mode=mode))
-    id = graph.get_state(CFG).interrupts[0].id
-    assert id in repr(chunks)
+    first, second = (i.id for i in graph.get_state(CFG).interrupts)
+    assert {first in repr(chunks), second in repr(chunks)} == {True}
     again = [c async for c in graph.astream(None, CFG, stream_mode=mode)]
-    assert id in repr(again)
+    assert {first in repr(again), second in repr(again)} == {True}
 
 
 @pytest.mark.parametrize("durability", ["sync", "async", "exit"])

@@ -1,4 +1,4 @@
-"""A server with two graphs that ask, over a real database; a client without a network."""
+"""A server with three graphs that ask, over a real database; a client without a network."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 import httpx
 
+from caesura.func import task
 from caesura.graph import START, StateGraph
 from caesura.server.app import Plan, running
 from caesura.server.project.environment import Environment
@@ -48,6 +49,17 @@ def wonder(state: State) -> State:
     return {"outcome": interrupt("What now?")}
 
 
+@task(effect=True)
+def transfer(to: str) -> int:
+    """The bank hangs up: nobody knows whether the money went."""
+    raise ConnectionError(f"no reply about {to}")
+
+
+def owe(state: State) -> State:
+    """Call an effect."""
+    return {"outcome": transfer(state["to"]).result()}
+
+
 def _compiled(node: Any) -> Any:
     builder = StateGraph(State)
     builder.add_node("ask", node)
@@ -55,7 +67,7 @@ def _compiled(node: Any) -> Any:
     return builder.compile()
 
 
-paying, wondering = _compiled(pay), _compiled(wonder)
+paying, wondering, owing = _compiled(pay), _compiled(wonder), _compiled(owe)
 
 
 @asynccontextmanager
@@ -64,7 +76,8 @@ async def serving(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Server]]:
     """A client of a server on the database in ``directory``."""
     here = "tests.unit.asking_server"
-    graphs = {"pay": f"{here}:paying", "wonder": f"{here}:wondering", "broken": f"{here}:missing"}
+    names = {"pay": "paying", "wonder": "wondering", "owe": "owing", "broken": "missing"}
+    graphs = {name: f"{here}:{variable}" for name, variable in names.items()}
     settings = settings_of({"graphs": graphs, **config}, directory / "caesura.json")
     async with running(Plan(settings, Environment(), str(directory / "db"))) as (app, server):
         transport = httpx.ASGITransport(app=app)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from caesura.cli.form import NOTHING, Field, Refused, example, fill, parse, value_of
+from caesura.core.once import answer_schema
 
 
 def answer(schema: Any, texts: Iterable[str]) -> tuple[Any, list[Field]]:
@@ -221,3 +222,23 @@ def test_the_example_of_a_schema_is_an_answer_to_it(schema: Any) -> None:
     from caesura.schemas import check_json
 
     assert check_json(schema, example(schema)) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "wanted"),
+    [
+        (["done", "receipt 7"], {"outcome": "done", "result": "receipt 7"}),
+        (["2"], {"outcome": "not_done"}),
+        (["give_up"], {"outcome": "give_up"}),
+    ],
+)
+def test_whether_an_effect_happened_is_a_menu_and_its_result_a_field(
+    texts: list[str], wanted: Any
+) -> None:
+    assert answer(answer_schema(str), texts)[0] == wanted
+
+
+def test_one_word_says_that_an_effect_did_not_happen() -> None:
+    assert parse(answer_schema(int), "not_done") == ({"outcome": "not_done"}, [])
+    assert parse(answer_schema(type(None)), "done") == ({"outcome": "done"}, [])
+    assert parse(answer_schema(int), "done")[1]

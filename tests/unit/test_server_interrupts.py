@@ -378,3 +378,19 @@ async def test_an_unreadable_position_is_refused(client: Any) -> None:
     for text in ("17", "2026-13-45T99:99:99+00:00_" + "0" * 32 + "_asked_00000000"):
         reply = await client.get("/interrupts/stream", headers={"last-event-id": text})
         assert reply.status_code == 422
+
+
+# --- effects -----------------------------------------------------------------------------------
+
+
+async def test_whether_an_effect_happened_is_asked_and_answered_like_anything_else(
+    client: Any,
+) -> None:
+    asked = await ask(client, graph="owe")
+    assert asked["title"] == "Did `transfer` happen?"
+    assert asked["value"]["arguments"] == {"to": "ACME"}
+    wrong = await answer(client, asked, {"outcome": "done", "result": "much"})
+    assert wrong.status_code == 422
+    right = await answer(client, asked, {"outcome": "done", "result": 7})
+    assert right.status_code == 200
+    assert await outcome(client, right.json()) == 7

@@ -1,5 +1,5 @@
-"""The command line: ``caesura run, answer, interrupts, threads, history, graph``, and for servers
-``dev, serve, new, validate, keys, dockerfile``.
+"""The command line: ``caesura run, answer, interrupts, threads, history, graph, check``, and for
+servers ``dev, serve, new, validate, keys, dockerfile``.
 
 `main` is the entry point of the script ``caesura`` and of ``python -m caesura``.
 """

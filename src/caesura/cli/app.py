@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -186,6 +187,37 @@ def graph(
     with ending(screen):
         drawn = load(Reference.parse(file, as_langgraph=as_langgraph)).get_graph(xray=xray)
         screen.result(json.dumps(drawn.to_json()) if as_json else drawn.draw_mermaid().rstrip())
+
+
+@app.command()
+def check(
+    file: Annotated[str, typer.Argument(metavar="FILE[:NAME]", help="The program.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if any are found.")] = False,
+    as_langgraph: AsLangGraph = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what happens again when a question is answered: calls ahead of a pause that are no tasks.
+
+    A node that asks runs again from its first line. Nothing is run here but the file itself.
+    """
+    from caesura.cli.checking import check_program
+    from caesura.cli.loading import Reference, load_all
+
+    screen = Screen(lines=as_json)
+    with ending(screen):
+        programs = load_all(Reference.parse(file, as_langgraph=as_langgraph))
+        found = {str(each): each for program in programs for each in check_program(program)}
+        for text, finding in found.items():
+            if as_json:
+                screen.line("repeated", **asdict(finding))
+            else:
+                screen.result(text)
+        if found:
+            screen.say("Make such a call a @task, or call it behind the question.")
+        else:
+            screen.say("No call ahead of a question happens again.")
+        if found and strict:
+            raise typer.Exit(Exit.FAILED)
 
 
 # --- shared steps ----------------------------------------------------------------------------

@@ -71,6 +71,15 @@ def load(reference: Reference) -> Any:
     return _runnable(next(iter(found.values())))
 
 
+def load_all(reference: Reference) -> list[Any]:
+    """As `load`; every program of the file where ``reference`` names none."""
+    if reference.name is not None:
+        return [load(reference)]
+    with _langgraph_alias(reference.as_langgraph):
+        found = programs_in(execute(reference.path))
+    return [_runnable(program) for program in found.values()] if found else [load(reference)]
+
+
 def _list(found: dict[str, Any]) -> str:
     return f"It has: {', '.join(found)}." if found else "It has none."
 

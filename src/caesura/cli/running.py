@@ -21,7 +21,7 @@ from caesura.cli import form
 from caesura.cli.loading import Reference
 from caesura.cli.outcomes import Exit, Stop, this_command, usage
 from caesura.cli.showing import Progress, Screen, as_json, readable
-from caesura.errors import InvalidAnswerError, ResumeError
+from caesura.errors import InvalidAnswerError, ProgramChangedError, ResumeError
 from caesura.types import Command, Interrupt
 
 PROGRAM: Final = "caesura_program"
@@ -96,7 +96,7 @@ class Running:
                 raise
             self.refused[refusal.interrupt_id] = form.reasons(refusal.errors)
         except ResumeError as refusal:
-            if not self.at_terminal:
+            if not self.at_terminal or isinstance(refusal, ProgramChangedError):
                 raise
             self.screen.say(str(refusal), style="yellow")
         return output
@@ -200,7 +200,7 @@ def first_request(running: Running, given: Any, answers: Sequence[tuple[str, str
     """
     now = running.snapshot()
     began_with = (now.metadata or {}).get(INPUT)
-    unfinished = bool(now.next)
+    unfinished = bool(now.next or now.interrupts)
     if answers:
         running.digest = began_with
         return Command(resume=_answer_map(now.interrupts, answers))

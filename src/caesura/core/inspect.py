@@ -21,8 +21,8 @@ from caesura.core.opening import apply_command_writes
 from caesura.core.plan import plan
 from caesura.core.program import Program
 from caesura.core.state import Task, ThreadState
-from caesura.interrupts.lifecycle import as_interrupt
-from caesura.types import PregelTask, StateSnapshot
+from caesura.interrupts.lifecycle import as_interrupt, open_interrupts
+from caesura.types import Interrupt, PregelTask, StateSnapshot
 
 FAR = 1_000_000
 """Steps left, for managed values where no run is going on."""
@@ -75,8 +75,17 @@ def snapshot_of(
         created_at=loaded.ts,
         parent_config=_config(loaded, loaded.parent_id) if loaded.parent_id else None,
         tasks=tuple(shown),
-        interrupts=tuple(i for task in shown for i in task.interrupts),
+        interrupts=(
+            *(i for task in shown for i in task.interrupts),
+            *(_without_asker(state, tasks) if live and not state.ns else ()),
+        ),
     )
+
+
+def _without_asker(state: ThreadState, tasks: list[Task]) -> list[Interrupt]:
+    """What waits although the program has lost the node that asked."""
+    planned = {task.id for task in tasks}
+    return open_interrupts(r for r in state.rows if planned.isdisjoint((r.task_id, *r.ancestors)))
 
 
 def _next(tasks: list[Task], *, live: bool) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from caesura.core.state import ThreadState
 from caesura.errors import (
     EmptyInputError,
     InvalidUpdateError,
+    ProgramChangedError,
     UnknownThreadError,
 )
 from caesura.interrupts.binding import (
@@ -39,6 +40,7 @@ from caesura.interrupts.binding import (
     is_answer_map,
     refuse_second_answer,
 )
+from caesura.interrupts.lifecycle import open_interrupts
 from caesura.types import (
     Command,
     Send,
@@ -170,6 +172,8 @@ def _input_writes(turn: Turn, given: Any) -> list[Write]:
 def _resume(turn: Turn) -> Steps:
     """Go on where the checkpoint stands; fork if it is not the newest."""
     state, request = turn.state, turn.request
+    if request.input is None and not request.nested:
+        _refuse_if_askers_are_gone(turn)
     if state.checkpoint_id != state.head_id and not request.nested:
         if not plan(state, turn.stop):
             turn.shown_values = True
@@ -184,6 +188,24 @@ def _resume(turn: Turn) -> Steps:
     yield from turn.tell_resume()
     if "values" in request.wants:
         yield Emit("values", state.read(turn.keys))
+
+
+def _refuse_if_askers_are_gone(turn: Turn) -> None:
+    """A question whose task this program does not plan any more takes no answer, and ends no run."""
+    state = turn.state
+    waiting = [row for row in state.rows if row.status == "open" or _is_unused(row, state)]
+    if not waiting or state.ns or state.checkpoint_id != state.head_id:
+        return
+    planned, state.notes = {task.id for task in plan(state, turn.stop)}, []
+    lost = [row for row in waiting if (*row.ancestors, row.task_id)[0] not in planned]
+    if lost:
+        raise ProgramChangedError(sorted({row.node for row in lost}), open_interrupts(lost))
+
+
+def _is_unused(row: InterruptRow, state: ThreadState) -> bool:
+    """Its answer was accepted on this very checkpoint, and no run has used it."""
+    here = row.ns == state.ns and row.checkpoint_id == state.checkpoint_id
+    return here and row.status == "answered" and not row.done
 
 
 def _fork(turn: Turn) -> Steps:
@@ -214,6 +236,7 @@ def _obey(turn: Turn, command: Command[Any]) -> Steps:
     if _was_written(state, request.run_id):
         writes = []
     answers = _answers(turn, command.resume)
+    _refuse_if_askers_are_gone(turn)
     stored = [TaskWrites(_null_task(state, request.run_id), "", writes)] if writes else []
     if answers:
         accepted = yield Store(

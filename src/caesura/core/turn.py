@@ -33,20 +33,23 @@ from caesura.core.program import Program
 from caesura.core.sharing import claim_handler, look_again, others_went_on, settle_contested
 from caesura.core.state import HandlerTask, Task, ThreadState
 from caesura.core.timing import refuse_sync
-from caesura.errors import ErrorCode as _Code
 from caesura.errors import (
+    EffectUnderWayError,
     GraphBubbleUp,
     GraphDrained,
     GraphRecursionError,
     StaleThreadError,
     create_error_message,
 )
+from caesura.errors import ErrorCode as _Code
 from caesura.interrupts.lifecycle import as_interrupt
 from caesura.types import Interrupt
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+_UNSTORED = (GraphBubbleUp, EffectUnderWayError)
+"""What a task may end with without having failed."""
 Steps = Generator[Effect, Any, None]
 Stop = tuple[str, ...] | Literal["*"]
 _STATUS: dict[str, GraphLifecycleStatus] = {
@@ -400,7 +403,7 @@ class Turn:
         yield from self._tell(task, interrupts)
 
     def _store_failure(self, task: Task, handler: HandlerTask | None) -> Steps:
-        if self.request.stored and not isinstance(task.error, GraphBubbleUp):
+        if self.request.stored and not isinstance(task.error, _UNSTORED):
             writes: list[tuple[str, Any]] = [(ERROR, repr(task.error))]
             if handler is not None:
                 writes.append(mark_of(handler))

@@ -266,11 +266,31 @@ class AsyncDriver:
         task, scope = planned.task, planned.child_scope()
 
         async def work() -> None:
-            task.result = await self.call(scope, planned.action, planned.args, planned.kwargs)
+            task.result = await self._perform(planned, scope)
             task.writes = []
 
         await self.attempt(scope, work)
         return task.pause is not None
+
+    async def _perform(self, planned: Planned, scope: TaskScope) -> Any:
+        if planned.once is None:
+            return await self.call(scope, planned.action, planned.args, planned.kwargs)
+        steps = planned.steps_once(scope)
+        value: Any = None
+        advance: Callable[[Any], Any] = steps.send
+        while True:
+            try:
+                wanted = advance(value)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                if type(wanted) is Store:
+                    value = await planned.frame.setting.saver.aexecute(wanted.operation)
+                else:
+                    value = await self.call(scope, planned.action, planned.args, planned.kwargs)
+                advance = steps.send
+            except BaseException as error:
+                value, advance = error, steps.throw
 
     async def _store(self, planned: Planned, operation: Any) -> None:
         if operation is not None:

@@ -90,7 +90,7 @@ def retry_of(scope: TaskScope, error: BaseException) -> RetryPolicy | None:
     if not isinstance(error, Exception) or node is None:
         return None
     for policy in node.retry or retry_policies(scope.frame.graph.retry_policy):
-        if _matches(policy, error):
+        if matches(policy, error):
             return policy if scope.attempt < policy.max_attempts else None
     return None
 
@@ -102,7 +102,8 @@ def retry_policies(given: Any) -> tuple[RetryPolicy, ...]:
     return (given,) if isinstance(given, RetryPolicy) else tuple(given)
 
 
-def _matches(policy: RetryPolicy, error: Exception) -> bool:
+def matches(policy: RetryPolicy, error: Exception) -> bool:
+    """True if ``policy`` is meant for ``error``."""
     rule = policy.retry_on
     if isinstance(rule, type):
         return isinstance(error, rule)

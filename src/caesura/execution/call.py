@@ -16,12 +16,16 @@ from typing import Any
 from caesura.constants import RETURN
 from caesura.core import events
 from caesura.core.calls import call_writes, diverged, plan_call
+from caesura.core.once import Once, OneCall, Steps
 from caesura.core.program import Action, Node
 from caesura.core.state import Task
+from caesura.core.turn import Request
 from caesura.digests import digest_of
-from caesura.errors import GraphInterrupt
+from caesura.errors import EffectRefusedError, GraphInterrupt
 from caesura.execution.cache import TaskCache
 from caesura.execution.context import Frame, TaskScope
+from caesura.execution.once import EffectScope
+from caesura.execution.tokens import runs_here
 from caesura.interrupts.lifecycle import as_interrupt
 from caesura.types import TimeoutPolicy
 
@@ -35,6 +39,8 @@ class TaskSpec:
     strict: bool = False
     cache: Any = None
     timeout: TimeoutPolicy | None = None
+    once: Once | None = None
+    """It must not happen twice."""
 
 
 class CallNode(Node):
@@ -77,6 +83,7 @@ class Planned:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     digest: str | None
+    once: Once | None = None
 
     @property
     def frame(self) -> Frame:
@@ -143,9 +150,20 @@ class Planned:
 
     def child_scope(self) -> TaskScope:
         """The scope its function runs in."""
-        inner = TaskScope(self.frame, self.task, self.scope.ancestors())
+        kind = TaskScope if self.once is None else EffectScope
+        inner = kind(self.frame, self.task, self.scope.ancestors())
         inner.loop, inner.caller, inner.watch = self.scope.loop, self.scope, self.scope.watch
         return inner
+
+    def steps_once(self, scope: TaskScope) -> Steps:
+        """What there is to do for a call that must not happen twice, in its `child_scope`."""
+        once, digest = self.once, self.digest
+        assert once is not None
+        assert digest is not None
+        assert isinstance(scope, EffectScope)
+        turn, given = self.frame.turn, (self.args, self.kwargs)
+        call = OneCall(turn, self.task, once, digest, *given, scope.outcome, runs_here)
+        return call.steps()
 
     def pause_signal(self) -> GraphInterrupt:
         """The call waits for a person: its caller does too. What taking its result raises."""
@@ -168,6 +186,8 @@ def _plan(
     scope: TaskScope, spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Planned:
     turn, caller = scope.frame.turn, scope.task
+    if spec.once is not None:
+        _refuse_unjournalled(turn.request, spec.once)
     ordinal = scope.next_call()
     task = plan_call(turn.state, caller, ordinal, spec.action.name)
     digest = None
@@ -176,13 +196,28 @@ def _plan(
         task = _checked(scope, spec, task, ordinal, digest)
     task.node = CallNode(spec)
     task.args = (args, kwargs)
-    return Planned(scope, task, spec.action, args, kwargs, digest)
+    return Planned(scope, task, spec.action, args, kwargs, digest, spec.once)
+
+
+def _refuse_unjournalled(request: Request, once: Once) -> None:
+    if not request.stored:
+        why = "nothing is stored here. Compile the program with a checkpointer"
+    elif request.durability == "exit":
+        why = 'with durability="exit" it is stored too late. Use "async" or "sync"'
+    else:
+        return
+    raise EffectRefusedError(
+        f"Task {once.name!r} has effect=True: that it starts must be stored before it does, and "
+        f"{why}. It was not called."
+    )
 
 
 def _checked(scope: TaskScope, spec: TaskSpec, task: Task, ordinal: int, digest: str) -> Task:
     """``task``, unless it was stored with other arguments (and LangGraph's leniency is off)."""
     turn = scope.frame.turn
-    other = diverged(turn.state, scope.task, ordinal, task, digest, strict=spec.strict)
+    other = diverged(
+        turn.state, scope.task, ordinal, task, digest, strict=spec.strict or spec.once is not None
+    )
     if other is None:
         return task
     from warnings import warn

@@ -104,10 +104,13 @@ def _answers_of(tuple_: Any) -> dict[str, Any]:
 def _loaded(thread_id: str, ns: str, tuple_: Any, head: Any, answers: dict[str, Any]) -> Loaded:
     checkpoint = tuple_.checkpoint
     parent = (tuple_.parent_config or {}).get("configurable", {}).get("checkpoint_id")
-    rows, writes = [], []
+    rows: dict[str, InterruptRow] = {}  # a call's interrupts are stored with its caller too
+    writes = []
     for task, channel, value in tuple_.pending_writes or ():
         if channel == INTERRUPT:
-            rows += [_row_of(item) for item in value if getattr(item, "record", None)]
+            for item in value:
+                if getattr(item, "record", None):
+                    rows[item.id] = _row_of(item)
         elif not (task == NULL_TASK_ID and channel == RESUME):
             writes.append((task, channel, value))
     finished = {task for task, channel, _ in writes if channel not in (ERROR, SCHEDULED)}
@@ -125,7 +128,7 @@ def _loaded(thread_id: str, ns: str, tuple_: Any, head: Any, answers: dict[str, 
         seen={k: dict(v) for k, v in checkpoint["versions_seen"].items()},
         updated=checkpoint.get("updated_channels"),
         writes=[w for w in writes if not (w[1] == ERROR and w[0] in finished)],
-        rows=[_answered(row, answers, row.task_id in over) for row in rows],
+        rows=[_answered(row, answers, row.task_id in over) for row in rows.values()],
         head_id=head.checkpoint["id"] if head is not None else checkpoint["id"],
     )
 

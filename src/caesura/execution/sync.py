@@ -206,7 +206,7 @@ class SyncDriver:
             return task.result
 
         def work() -> None:
-            task.result = call_sync(scope, planned.action, planned.args, planned.kwargs)
+            task.result = self._perform(planned, scope)
             task.writes = []
 
         self.attempt(scope, work)
@@ -221,6 +221,26 @@ class SyncDriver:
         if task.error is not None:
             raise task.error
         return task.result
+
+    def _perform(self, planned: Planned, scope: TaskScope) -> Any:
+        if planned.once is None:
+            return call_sync(scope, planned.action, planned.args, planned.kwargs)
+        steps = planned.steps_once(scope)
+        value: Any = None
+        advance: Callable[[Any], Any] = steps.send
+        while True:
+            try:
+                wanted = advance(value)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                if type(wanted) is Store:
+                    value = planned.frame.setting.saver.execute(wanted.operation)
+                else:
+                    value = call_sync(scope, planned.action, planned.args, planned.kwargs)
+                advance = steps.send
+            except BaseException as error:
+                value, advance = error, steps.throw
 
     def _store(self, planned: Planned, operation: Any) -> None:
         if operation is not None:

@@ -25,6 +25,11 @@ class RunToken:
 _alive: WeakValueDictionary[str, RunToken] = WeakValueDictionary()
 
 
+def runs_here(token: str) -> bool:
+    """True if the run certainly goes on: on this host, in a process that lives."""
+    return token.split("|")[0] == _HOST and is_alive(token)
+
+
 def is_alive(token: str) -> bool:
     """False if the run has certainly ended. A run on another host counts as alive."""
     host, pid, _ = token.split("|")

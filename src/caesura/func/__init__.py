@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
@@ -17,9 +17,10 @@ from caesura.channels.last_value import LastValue
 from caesura.channels.topic import Topic
 from caesura.config import OUTSIDE, find_scope
 from caesura.constants import END, PREVIOUS, START, TASKS
+from caesura.core.once import Once
 from caesura.core.program import NO_INPUT, Action, Node, Program, Write
 from caesura.core.timing import timeout_of
-from caesura.execution.body import retry_policies
+from caesura.execution.body import matches, retry_policies
 from caesura.execution.cache import call_namespace
 from caesura.execution.call import TaskSpec, start_call
 from caesura.execution.context import TaskScope
@@ -32,7 +33,7 @@ from caesura.graph.injection import (
 )
 from caesura.pregel.allowing import declare
 from caesura.pregel.compiled import Pregel
-from caesura.types import Send, TimeoutPolicy
+from caesura.types import RetryPolicy, Send, TimeoutPolicy
 from caesura.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class TaskFunction(Generic[P, T]):
         cache: Any,
         strict: bool,
         timeout: Any,
+        not_done: tuple[type[Exception], ...] | None = None,
     ) -> None:
         self.func = function
         functools.update_wrapper(self, function)
@@ -65,6 +67,9 @@ class TaskFunction(Generic[P, T]):
         action = action_of(function, known)
         limit = timeout_of(timeout, action, "Task")
         self.spec = TaskSpec(action, retry_policies(retry), strict, cache, limit)
+        if not_done is not None:
+            self.spec.once = _once(function, known, not_done)
+            self.spec.retry = tuple(_if_not_done(each, not_done) for each in self.spec.retry)
         declare([return_annotation(function)])
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -100,6 +105,8 @@ def task(
     cache_policy: Any = None,
     timeout: Any = None,
     strict: bool = False,
+    effect: bool = False,
+    not_done: Sequence[type[Exception]] = (),
     **deprecated: Any,
 ) -> Callable[[Callable[P, T]], TaskFunction[P, T]]: ...
 def task(
@@ -110,6 +117,8 @@ def task(
     cache_policy: Any = None,
     timeout: Any = None,
     strict: bool = False,
+    effect: bool = False,
+    not_done: Sequence[type[Exception]] = (),
     **deprecated: Any,
 ) -> Any:
     """Make a function a task. Use with or without parentheses.
@@ -119,18 +128,71 @@ def task(
     used: the task runs anew with a `TaskReplayWarning`, or with ``strict`` raises
     `TaskReplayMismatchError`. ``cache_policy``: a `CachePolicy`: calls with equal arguments, in any
     run and thread, take one result, if the program they are made in has a cache. ``timeout``: see
-    `TimeoutPolicy`; for async functions only. Raises ValueError for a timeout that is not positive,
-    or of a sync function.
+    `TimeoutPolicy`; for async functions only.
+
+    ``effect``: the call must not happen twice (a payment, a mail). That it starts is stored before
+    the function is called, and its result after. If there is no result - the process died, the run
+    was cancelled, the function raised or took too long - then nobody knows whether it happened: it
+    is not called again, and an interrupt asks a person "Did `name` happen?". The answer is one of
+    ``{"outcome": "done", "result": …}``, ``{"outcome": "not_done"}`` (it is called once more) and
+    ``{"outcome": "give_up"}`` (the call raises `EffectOutcomeUnknownError`). Exceptions named in
+    ``not_done`` mean for certain that nothing happened: they are raised as any task's, and the call
+    is made again when the program runs again. Such a call is ``strict``; it may not ask, call tasks
+    or run graphs; and it raises `EffectRefusedError` without a checkpointer and with
+    ``durability="exit"``.
+
+    Raises ValueError for a timeout that is not positive or of a sync function, for ``not_done``
+    without ``effect``, and for an effect with ``cache_policy``, or with ``retry_policy`` but no
+    ``not_done``: only what is known not to have happened is tried again.
     """
+    safe = _safe_exceptions(effect, tuple(not_done), retry_policy, cache_policy, deprecated)
     timeout = TimeoutPolicy.coerce(timeout)
     if "retry" in deprecated:
         _warn("`retry` is deprecated. Please use `retry_policy` instead.")
         retry_policy = retry_policy or deprecated["retry"]
 
     def decorate(function: Any) -> Any:
-        return TaskFunction(function, name, retry_policy, cache_policy, strict, timeout)
+        return TaskFunction(function, name, retry_policy, cache_policy, strict, timeout, safe)
 
     return decorate if fn is None else decorate(fn)
+
+
+def _safe_exceptions(
+    effect: bool, not_done: tuple[Any, ...], retry: Any, cache: Any, deprecated: Mapping[str, Any]
+) -> tuple[type[Exception], ...] | None:
+    """``not_done``, checked; None for a task that is no effect."""
+    if not effect:
+        if not_done:
+            raise ValueError("task(not_done=...) needs effect=True")
+        return None
+    if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in not_done):
+        raise ValueError("task(not_done=...) takes classes of exceptions")
+    if cache is not None:
+        raise ValueError("task(effect=True) takes no cache_policy: its result is its own")
+    if (retry is not None or "retry" in deprecated) and not not_done:
+        raise ValueError(
+            "task(effect=True) with a retry_policy needs not_done=(...): the exceptions that mean for "
+            "certain that nothing happened. Only after those is it called again."
+        )
+    return not_done
+
+
+def _once(function: Any, name: str, not_done: tuple[type[Exception], ...]) -> Once:
+    def named(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        try:
+            bound = inspect.signature(function).bind_partial(*args, **kwargs).arguments
+        except (TypeError, ValueError):
+            return {"args": args, **kwargs}
+        return {name: value for name, value in bound.items() if name != "self"}
+
+    return Once(name, not_done, return_annotation(function), named)
+
+
+def _if_not_done(policy: RetryPolicy, not_done: tuple[type[Exception], ...]) -> RetryPolicy:
+    """``policy``, for what is known not to have happened."""
+    return policy._replace(
+        retry_on=lambda error: isinstance(error, not_done) and matches(policy, error)
+    )
 
 
 def _task_name(function: Any) -> str:

@@ -539,7 +539,8 @@ class _LoopsOwn:
 
 def _finish(own: _LoopsOwn) -> None:
     while own.idle:
-        own.idle.pop().pgconn.finish()
+        connection = own.idle.pop()
+        connection.pgconn.finish()
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
