@@ -220,6 +220,12 @@ class DeserializationError(CaesuraError, ValueError):
     code = "not_deserializable"
 
 
+class DecryptionError(DeserializationError):
+    """Stored bytes cannot be decrypted: changed, of another key, or not encrypted where they must be."""
+
+    code = "not_decryptable"
+
+
 class TaskReplayMismatchError(CaesuraError):
     """Under ``strict=True``: a replayed task call has other arguments than its stored result."""
 

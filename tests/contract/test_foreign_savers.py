@@ -10,7 +10,8 @@ from typing import Annotated, Any, TypedDict
 import pytest
 
 from caesura.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
-from caesura.errors import AlreadyAnsweredError, NodeError, NothingToResumeError
+from caesura.checkpoint.memory import InMemorySaver
+from caesura.errors import AlreadyAnsweredError, NodeError, NothingToResumeError, StorageError
 from caesura.func import entrypoint, task
 from caesura.graph import START, StateGraph
 from caesura.types import Command, interrupt, interrupts
@@ -210,3 +211,21 @@ def test_a_failure_is_handed_over_once_and_its_handler_asks() -> None:
     graph.invoke(Command(resume={asked["gone?"]: "A"}), config)
     assert graph.invoke(Command(resume={asked["z?"]: "B"}), config) == {"log": ["A", "B"]}
     assert runs == ["bad", "handler", "handler", "handler"]
+
+
+@pytest.mark.parametrize("make", [ForeignSaver, InMemorySaver])
+def test_a_checkpoint_of_a_newer_form_is_refused_and_stays_as_it_is(make: Any) -> None:
+    saver = make()
+    builder = StateGraph(State)
+    builder.add_node("ask", lambda state: {"log": [interrupt("?")]})
+    builder.add_edge(START, "ask")
+    graph = builder.compile(checkpointer=saver)
+    config: Any = {"configurable": {"thread_id": "newer", "checkpoint_ns": ""}}
+    graph.invoke({"log": []}, config)
+    found = saver.get_tuple(config)
+    newer = {**found.checkpoint, "v": 5, "id": found.checkpoint["id"][:-1] + "g"}
+    saver.put(found.config, newer, found.metadata, {})
+    for act in (lambda: graph.get_state(config), lambda: graph.invoke(Command(resume=1), config)):
+        with pytest.raises(StorageError, match=r"v=5.*Upgrade Caesura"):
+            act()
+    assert saver.get_tuple(config).checkpoint["v"] == 5, "as it was stored"

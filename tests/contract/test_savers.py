@@ -29,6 +29,7 @@ from caesura.checkpoint.operations import (
     TaskWrites,
 )
 from caesura.checkpoint.postgres.aio import AsyncPostgresSaver
+from caesura.checkpoint.serde.encrypted import EncryptedSerializer
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.checkpoint.sqlite.aio import AsyncSqliteSaver
 from caesura.errors import AlreadyAnsweredError, StaleThreadError, StorageError
@@ -77,7 +78,16 @@ MAKERS: dict[str, Callable[[Path], AbstractContextManager[Any]]] = {
     "sqlite-aio": lambda folder: closing(AsyncSqliteSaver(str(folder / "db"))),
     "postgres": lambda _: postgres_saver(),
     "postgres-aio": postgres_aio,
+    "memory-encrypted": lambda _: nullcontext(InMemorySaver(serde=_encrypted())),
+    "sqlite-encrypted": lambda folder: closing(
+        SqliteSaver(connect(str(folder / "db")), serde=_encrypted())
+    ),
+    "postgres-encrypted": lambda _: postgres_saver(serde=_encrypted()),
 }
+
+
+def _encrypted() -> EncryptedSerializer:
+    return EncryptedSerializer.from_aes_gcm(b"k" * 32, require_encrypted=True)
 
 
 class TestEverySaver(EngineContract):
@@ -490,7 +500,7 @@ def test_a_serializer_with_typed_methods_only_is_used_for_everything(
         saver.execute(Accept(THREAD, [Answer("i1", {"k": "v"})], AT))
         assert walker.load().values == {"a": ["x", None]}
         assert walker.load().rows[0].answer == {"k": "v"}
-        if name != "memory":
+        if not name.startswith("memory"):
             bodies = rows(saver, "SELECT body FROM thread_checkpoints")
             assert all(b"'X'" in body for (body,) in bodies)
 

@@ -402,6 +402,9 @@ DAMAGED = [
     ext(3, "datetime", "datetime", "2026-01-01", "now"), ext(1, "re", "compile", ["(", 0]),
     ext(0, "zoneinfo", "ZoneInfo", "../../etc/passwd"), ext(1, "datetime", "date", [9999999, 1]),
     ext(0, "decimal", "Decimal", {}), ext(16, [{}, 1]), ext(16, 1), ext(6, "|O", [1], "C", b"x"),
+    ext(6, "|O", [3], "C", [1]), ext(17), ext(17, "frame"),
+    ext(17, "os.system", "ls"), ext(17, "nullable", "category", []), ext(17, "timestamp", 1, "Y", None),
+    ext(6, "<f8", [2**40], "C", b""), ext(6, "<f8", [1], "C", b"x"),
     ormsgpack.packb(ormsgpack.Ext(2, b"\xc1")), ormsgpack.packb(ormsgpack.Ext(0, b"")),
 ]  # fmt: skip
 
@@ -565,6 +568,90 @@ def test_numpy_arrays_and_scalars_come_back_equal_and_writable() -> None:
         assert back.flags.writeable
     for scalar in (np.float32(1.5), np.int64(3), np.bool_(True), np.float64(2.5)):
         assert trip([scalar])[0] == scalar and type(trip([scalar])[0]) is type(scalar)
-    for refused in (np.array([object()]), np.zeros(2, dtype=[("a", "i4")])):
-        with pytest.raises(SerializationError, match=r"numpy\.ndarray"):
+    with pytest.raises(SerializationError, match=r"numpy\.ndarray"):
+        SERDE.encode({"x": np.zeros(2, dtype=[("a", "i4")])})
+
+
+def test_arrays_of_objects_are_stored_item_by_item() -> None:
+    np = pytest.importorskip("numpy")
+    array = np.array([[1, "a"], [None, Order("b")]], dtype=object)
+    back = trip(array)
+    assert back.dtype == object and back.tolist() == array.tolist()
+    nested = np.empty(2, dtype=object)
+    nested[0], nested[1] = [1, 2], [3, 4]
+    assert trip(nested).shape == (2,), "lists are items, not dimensions"
+    with pytest.raises(SerializationError, match="range"):
+        SERDE.encode({"x": np.array([range(2), None], dtype=object)})
+
+
+def _frames() -> list[typing.Any]:
+    np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    days = pd.date_range("2026-01-01", periods=2, freq="D")
+    mixed = pd.DataFrame(
+        {
+            "i": [1, 2], "f": [1.5, np.nan], "s": ["a", None], "o": [{"k": 1}, dt.date(2026, 1, 1)],
+            "b": [True, False], "t": days, "z": days.tz_localize("Europe/Paris"),
+            "d": pd.to_timedelta([1, 2], unit="s"), "c": pd.Categorical(["x", "y"], ordered=True),
+            "n": pd.array([1, None], dtype="Int64"), "m": pd.array([True, None], dtype="boolean"),
+            7: [b"x", b"y"],
+        }
+    )  # fmt: skip
+    twice = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    twice.attrs = {"from": "here"}
+    pairs = pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["x", None])
+    return [
+        mixed, twice, mixed.set_index("z"), mixed.T, pd.DataFrame(), mixed.iloc[:0],
+        pd.DataFrame({"v": [1, 2]}, index=pairs), pd.DataFrame([[1, 2]], columns=pairs),
+        pd.Series([1, 2], index=days, name=("a", 1)), pd.Series(["x"], dtype="string"),
+        pd.Index(["a", "b"], name="n"), pd.RangeIndex(3), pd.Index([(1, 2)], tupleize_cols=False),
+        days, days.tz_localize("Asia/Tokyo"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(15))
+def test_frames_series_and_indexes_of_pandas_come_back_equal(number: int) -> None:
+    pd = pytest.importorskip("pandas")
+    value = _frames()[number]
+    back = trip({"x": [value]})["x"][0]
+    assert type(back) is type(value)
+    if isinstance(value, pd.DataFrame):
+        pd.testing.assert_frame_equal(back, value)
+        assert back.attrs == value.attrs
+    elif isinstance(value, pd.Series):
+        pd.testing.assert_series_equal(back, value)
+    else:
+        pd.testing.assert_index_equal(back, value)
+
+
+def test_times_of_pandas_keep_their_nanoseconds_zones_and_gaps() -> None:
+    pd = pytest.importorskip("pandas")
+    values = [
+        pd.Timestamp("2026-01-01T00:00:00.123456789"),
+        pd.Timestamp("2026-10-25T00:30", tz="UTC").tz_convert("Europe/Paris"),
+        pd.Timestamp("9999-01-01").as_unit("s"),
+        pd.Timedelta("1D 3ns"),
+    ]
+    back = trip(values)
+    assert back == values
+    assert [type(v) for v in back] == [type(v) for v in values]
+    assert (back[2].unit, str(back[1].tz)) == ("s", "Europe/Paris")
+    assert trip(pd.NaT) is pd.NaT and trip(pd.NA) is pd.NA
+
+
+def test_what_pandas_holds_and_cannot_be_stored_is_refused_by_name() -> None:
+    pd = pytest.importorskip("pandas")
+
+    class Mine(pd.DataFrame):  # type: ignore[name-defined,misc]
+        pass
+
+    for refused, name in (
+        (pd.Interval(0, 1), "Interval"),
+        (pd.Period("2026-01", freq="M"), "Period"),
+        (pd.interval_range(0, 1), "IntervalIndex"),
+        (Mine(), "Mine"),
+        (pd.Series(pd.arrays.SparseArray([0, 1])), "SparseArray"),
+        (pd.DataFrame({"a": [range(1)]}), "range"),
+    ):
+        with pytest.raises(SerializationError, match=name) as caught:
             SERDE.encode({"x": refused})
+        assert caught.value.path.startswith("x")

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 InterruptStatus = Literal["open", "answered", "withdrawn", "superseded"]
+SHAPE: Final = 4
+"""The form of checkpoints that the engine stores, and the newest that it reads."""
 Version = Any
 """Channel versions are ints here; foreign savers may use any ordered type."""
 
@@ -121,6 +123,8 @@ class Loaded:
     head_id: str
     """The newest checkpoint of (thread, ns) at the time of reading."""
     chain: Chain | None = None
+    shape: int = SHAPE
+    """Which form it has: ``v`` of LangGraph's checkpoints."""
 
 
 @dataclass(slots=True)

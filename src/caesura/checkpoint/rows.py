@@ -18,12 +18,14 @@ program holds is shared with what is stored.
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from caesura.checkpoint.operations import (
+    SHAPE,
     Accept,
     Chain,
     Commit,
@@ -37,13 +39,16 @@ from caesura.checkpoint.operations import (
 )
 from caesura.constants import ERROR, INTERRUPT, RESUME, SCHEDULED
 from caesura.core import patch
-from caesura.errors import SerializationError, StorageError
+from caesura.errors import DecryptionError, DeserializationError, SerializationError, StorageError
 
 ROW_WEIGHT: Final = 512
 """What reading one more row costs, in bytes of value decoded."""
+EXTRAS: Final = "__checkpoint__"
+"""Metadata key under which a foreign checkpoint keeps what ours do not have."""
 _WINDOW: Final = 64
 _TAGGED: Final = 0xC1
 """The one byte that no MessagePack value starts with."""
+_SEALED_TEXT: Final = "\x02caesura:"
 
 SPECIAL_INDEX: Final[Mapping[str, int]] = {ERROR: -1, SCHEDULED: -2, INTERRUPT: -3, RESUME: -4}
 
@@ -56,18 +61,22 @@ class Codec:
 
     A serializer that offers ``encode``/``decode`` (MessagePack) is called directly, and its bytes
     are stored as they are. Bytes of any other are stored behind their tag: 0xC1, length, tag,
-    bytes.
+    bytes. Such a one may encrypt, so the texts of interrupts go through it as well.
     """
 
-    __slots__ = ("_raw_decode", "_serde", "encode")
+    __slots__ = ("_raw_decode", "_serde", "_strict", "conceals", "encode")
 
     encode: Callable[[Any], bytes]
     """The bytes of a value. Raises `SerializationError` with the path of what cannot be stored."""
+    conceals: bool
+    """Stored texts and payloads are not as people wrote them: nothing can be searched in them."""
 
     def __init__(self, serde: Any) -> None:
         self._serde = serde
         raw = _offers_raw(serde)
         self._raw_decode = serde.decode if raw else None
+        self.conceals = not raw
+        self._strict = bool(getattr(serde, "require_encrypted", False))
         self.encode = serde.encode if raw else self._encode_tagged
 
     def _encode_tagged(self, value: Any) -> bytes:
@@ -76,13 +85,42 @@ class Codec:
         return b"".join((bytes((_TAGGED, len(name))), name, data))
 
     def decode(self, data: bytes) -> Any:
-        """The value of the bytes."""
-        if data[0] == _TAGGED:
-            start = 2 + data[1]
-            return self._serde.loads_typed((data[2:start].decode(), data[start:]))
+        """The value of the bytes. Raises `DeserializationError`."""
+        if data and data[0] == _TAGGED:
+            return self._serde.loads_typed(_tag_and_bytes(data))
         if self._raw_decode is not None:
             return self._raw_decode(data)
         return self._serde.loads_typed(("msgpack", data))
+
+    def seal_text(self, text: str | None) -> str | None:
+        """A text column of an interrupt, as stored."""
+        if text is None or not self.conceals:
+            return text
+        return _SEALED_TEXT + b64encode(self.encode(text)).decode()
+
+    def open_text(self, text: str | None) -> str | None:
+        """What `seal_text` was given. Raises `DeserializationError`."""
+        if text is None:
+            return None
+        if not text.startswith(_SEALED_TEXT):
+            if self._strict:
+                raise DecryptionError("A stored text is not encrypted. It was not read.")
+            return text
+        try:
+            data = b64decode(text[len(_SEALED_TEXT) :], validate=True)
+        except ValueError:
+            raise DeserializationError("A stored text is damaged") from None
+        return cast(str, self.decode(data))
+
+
+def _tag_and_bytes(data: bytes) -> tuple[str, bytes]:
+    start = 2 + data[1] if len(data) > 1 else 0
+    try:
+        if 2 < start <= len(data):
+            return data[2:start].decode(), data[start:]
+    except ValueError:
+        pass
+    raise DeserializationError("Stored bytes have no readable tag")
 
 
 def _offers_raw(serde: Any) -> bool:
@@ -374,6 +412,10 @@ _BYTES: Final = ("payload", "response_schema", "answer")
 _PAYLOAD, _SCHEMA, _ANSWER, _ANCESTORS, _STATUS, _DONE = (
     INTERRUPT_COLUMNS.index(n) for n in (*_BYTES, "ancestors", "status", "done")
 )
+_TEXTS: Final = tuple(
+    INTERRUPT_COLUMNS.index(n) for n in ("digest", "key", "title", "answered_by", "reason")
+)
+"""What people wrote, or what tells of it: a digest gives away a payload that can be guessed."""
 _all_fields = attrgetter(*INTERRUPT_COLUMNS)
 
 
@@ -385,6 +427,9 @@ def seal_interrupt(codec: Codec, row: InterruptRow) -> tuple[Any, ...]:
     columns[_ANSWER] = None if row.answered_at is None else codec.encode(row.answer)
     columns[_ANCESTORS] = json.dumps(row.ancestors)
     columns[_DONE] = int(row.done)
+    if codec.conceals:
+        for i in _TEXTS:
+            columns[i] = codec.seal_text(columns[i])
     return tuple(columns)
 
 
@@ -396,6 +441,9 @@ def unseal_interrupt(codec: Codec, columns: Sequence[Any]) -> InterruptRow:
             made[i] = codec.decode(made[i])
     made[_ANCESTORS] = tuple(json.loads(made[_ANCESTORS]))
     made[_DONE] = bool(made[_DONE])
+    if codec.conceals:
+        for i in _TEXTS:
+            made[i] = codec.open_text(made[i])
     return InterruptRow(*made)
 
 
@@ -440,13 +488,14 @@ def assemble(
     interrupts: list[InterruptRow] | None = None,
 ) -> Loaded:
     """A `Loaded` out of its parts."""
+    metadata = codec.decode(row.metadata)
     return Loaded(
         op.thread_id,
         op.ns,
         row.checkpoint_id,
         row.parent_id,
         row.ts,
-        codec.decode(row.metadata),
+        metadata,
         state.values,
         state.versions,
         state.seen,
@@ -455,6 +504,7 @@ def assemble(
         interrupts if interrupts is not None else [],
         head_id,
         chain,
+        metadata[EXTRAS].get("v", SHAPE) if EXTRAS in metadata else SHAPE,
     )
 
 

@@ -25,6 +25,7 @@ from caesura.checkpoint.base import (
 from caesura.checkpoint.history import Reader
 from caesura.checkpoint.operations import (
     ANY_HEAD,
+    SHAPE,
     Commit,
     CopyThread,
     DeleteRuns,
@@ -40,16 +41,12 @@ from caesura.checkpoint.operations import (
     Prune,
     PutWrites,
 )
-from caesura.checkpoint.rows import Codec, matches
+from caesura.checkpoint.rows import EXTRAS, Codec, matches
 from caesura.checkpoint.serde.base import SerializerProtocol, maybe_add_typed_methods
 from caesura.constants import INTERRUPT, NS_END, NS_SEP, RESUME
 from caesura.core.patch import GONE
 from caesura.interrupts.lifecycle import as_interrupt, is_within
 
-SHAPE: Final = 4
-"""``Checkpoint["v"]`` of what our engine stores."""
-_EXTRAS: Final = "__checkpoint__"
-"""Metadata key under which a foreign checkpoint keeps what ours do not have."""
 _OWN_KEYS: Final = frozenset(Checkpoint.__annotations__)
 
 _Steps = Generator[Any, Any, Any]
@@ -365,7 +362,7 @@ def _stored_metadata(
     if checkpoint.get("v", SHAPE) != SHAPE:
         extras["v"] = checkpoint["v"]
     if extras:
-        made[_EXTRAS] = extras
+        made[EXTRAS] = extras
     return made
 
 
@@ -476,7 +473,7 @@ def as_tuple(loaded: Loaded) -> CheckpointTuple:
         "channel_versions": loaded.versions,
         "versions_seen": loaded.seen,
         "updated_channels": loaded.updated,
-        **metadata.pop(_EXTRAS, {}),
+        **metadata.pop(EXTRAS, {}),
     }
     return CheckpointTuple(
         _config(loaded.thread_id, loaded.ns, loaded.checkpoint_id),

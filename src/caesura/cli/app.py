@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterator
@@ -264,8 +265,21 @@ def opened(db: Path, *, create: bool = False) -> Iterator[Any]:
         raise usage(f"There is no database {str(db)!r}. Name one with --db.")
     if not db.parent.is_dir():
         raise usage(f"There is no folder {str(db.parent)!r} to put the database in.")
-    with SqliteSaver.from_conn_string(str(db)) as saver:
+    with SqliteSaver.from_conn_string(str(db), serde=_serializer()) as saver:
         yield saver
+
+
+def _serializer() -> Any:
+    """One that decrypts, if the environment has the keys; else None, the usual one."""
+    from caesura.checkpoint.serde.aes_gcm import KEYS_VARIABLE
+    from caesura.checkpoint.serde.encrypted import EncryptedSerializer
+
+    if not os.environ.get(KEYS_VARIABLE, "").strip():
+        return None
+    try:
+        return EncryptedSerializer.from_aes_gcm()
+    except (ValueError, ImportError) as error:
+        raise usage(f"{KEYS_VARIABLE} cannot be used: {error}") from None
 
 
 def _running(

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from caesura.channels.base import MISSING, BaseChannel
-from caesura.checkpoint.operations import FullState, InterruptRow, Loaded
+from caesura.checkpoint.operations import SHAPE, FullState, InterruptRow, Loaded
 from caesura.constants import ERROR, NO_WRITES, PUSH
 from caesura.core.patch import GONE, Patch, diff, shadow
 from caesura.core.program import Node, Program, Write
-from caesura.errors import NodeError
+from caesura.errors import NodeError, StorageError
 
 
 class Task:
@@ -196,7 +196,15 @@ class ThreadState:
 
     @classmethod
     def from_loaded(cls, program: Program, loaded: Loaded, **how: Any) -> ThreadState:
-        """The state that a stored checkpoint describes; pending writes are kept apart."""
+        """The state that a stored checkpoint describes; pending writes are kept apart.
+
+        Raises `StorageError` for a checkpoint of a newer form than this version knows.
+        """
+        if loaded.shape > SHAPE:
+            raise StorageError(
+                f"Checkpoint {loaded.checkpoint_id} has the form v={loaded.shape}, and this version "
+                f"reads up to v={SHAPE}: something newer wrote it. Upgrade Caesura; nothing was changed."
+            )
         state = cls(program, loaded.thread_id, loaded.ns, **how)
         values, shadows = loaded.values, state.shadows
         for name, spec in program.channels.items():

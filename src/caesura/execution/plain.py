@@ -14,6 +14,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from caesura.checkpoint.operations import (
+    SHAPE,
     Accept,
     Commit,
     FindInterrupts,
@@ -130,6 +131,7 @@ def _loaded(thread_id: str, ns: str, tuple_: Any, head: Any, answers: dict[str, 
         writes=[w for w in writes if not (w[1] == ERROR and w[0] in finished)],
         rows=[_answered(row, answers, row.task_id in over) for row in rows.values()],
         head_id=head.checkpoint["id"] if head is not None else checkpoint["id"],
+        shape=checkpoint.get("v", SHAPE),
     )
 
 
@@ -163,7 +165,7 @@ def _commit(op: Commit) -> Calls:
         yield from _put_writes(closing)
     full = op.full()
     checkpoint = {
-        "v": 4,
+        "v": SHAPE,
         "ts": op.ts,
         "id": op.checkpoint_id,
         "channel_values": dict(full.values),

@@ -18,6 +18,13 @@ TtlStrategy = Literal["delete", "keep_latest"]
 
 
 @dataclass(slots=True, frozen=True)
+class OneOf:
+    """In a search or filter, in the place of a value: any of these will do."""
+
+    values: tuple[Any, ...]
+
+
+@dataclass(slots=True, frozen=True)
 class Assistant:
     """A graph with a configuration, under an id. Every change makes a new version."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from caesura.checkpoint.saver import EngineSaver
@@ -11,10 +11,18 @@ from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import StorageError
 from caesura.storage.sqlite import connect
 
+if TYPE_CHECKING:
+    from caesura.checkpoint.serde.base import SerializerProtocol
+    from caesura.server.encryption.opening import ProjectEncryption
+
 _POSTGRES: Final = ("postgresql", "postgres")
 
 
-def open_database(name: str) -> EngineSaver:
+def open_database(
+    name: str,
+    encryption: ProjectEncryption | None = None,
+    serde: SerializerProtocol | None = None,
+) -> EngineSaver:
     """The database that a path or URL names, with its tables made. Raises `StorageError`.
 
     ``path``, ``sqlite:///path``, or ``postgresql://user:password@host/database``, which may end in
@@ -22,7 +30,7 @@ def open_database(name: str) -> EngineSaver:
     """
     scheme, separator, _ = name.partition("://")
     if separator and scheme in _POSTGRES:
-        return _open_postgres(name)
+        return _ready(_postgres_kind(), name, encryption, serde)
     if separator and scheme != "sqlite":
         raise StorageError(
             f"A database is a SQLite file or a PostgreSQL server, not {scheme}. Nothing was started. "
@@ -30,23 +38,31 @@ def open_database(name: str) -> EngineSaver:
         )
     path = Path(name.removeprefix("sqlite:///")).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
-    saver = SqliteSaver(connect(str(path)))
-    saver.setup()
-    return saver
+    return _ready(SqliteSaver, connect(str(path)), encryption, serde)
 
 
-def _open_postgres(url: str) -> EngineSaver:
+def _postgres_kind() -> type[EngineSaver]:
     try:
         from caesura.checkpoint.postgres import PostgresSaver
     except ImportError as error:
         raise StorageError(f"{error} Nothing was started.") from error
-    saver = PostgresSaver(url)
+    return PostgresSaver
+
+
+def _ready(
+    kind: Any,
+    where: Any,
+    encryption: ProjectEncryption | None,
+    serde: SerializerProtocol | None,
+) -> EngineSaver:
+    sealed: Any = kind if encryption is None else encryption.sealing(kind)
+    saver = sealed(where, serde=serde)
     try:
         saver.setup()
     except BaseException:
         saver.close()
         raise
-    return saver
+    return cast(EngineSaver, saver)
 
 
 def shown(name: str) -> str:

@@ -22,6 +22,7 @@ from caesura.server.admitting import admission
 from caesura.server.assistants import KnownAssistants
 from caesura.server.auth import Anonymous, Authenticator, Authoriser, Caller, RequestFacts
 from caesura.server.database import open_database
+from caesura.server.encryption.opening import ProjectEncryption, encryption_of, serializer_of
 from caesura.server.feed import InterruptFeed
 from caesura.server.http.limits import Slots
 from caesura.server.http.routes import Endpoint
@@ -64,6 +65,8 @@ class Server:
     authoriser: Authoriser
     custom_app: Any = None
     """The project's own ASGI application (``http.app``)."""
+    encryption: ProjectEncryption | None = None
+    """How what is stored is encrypted; None: it is not."""
     streams: Streams = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     runs: RunService = field(init=False)
@@ -116,6 +119,16 @@ class Server:
         """Perform a storage operation; returns and raises what its docstring says."""
         return await self.database.aexecute(operation)
 
+    async def enter(self, request: Request, caller: Caller) -> None:
+        """Note what a request says about how its data is to be encrypted. Raises a `Problem` (422)."""
+        if self.encryption is not None:
+            await self.encryption.enter(request, caller)
+
+    def take_up(self, run: Run) -> None:
+        """Let a run store its data as the request asked that it came with."""
+        if self.encryption is not None:
+            self.encryption.take_up(run)
+
     async def identify(self, request: Request, body: Callable[[], Awaitable[bytes]]) -> Caller:
         """Who calls. Raises an `AuthRefusal` (401)."""
         if isinstance(self.authenticator, Anonymous):
@@ -136,7 +149,8 @@ async def open_server(
     """Open a server's parts, start its workers and duties; stop and close them in the end."""
     refuse_unkept(settings)
     prepare(settings)
-    saver = open_database(database)
+    encryption = encryption_of(settings)
+    saver = open_database(database, encryption, serializer_of(settings, encryption))
     try:
         store = open_store(settings, saver)
         graphs = Graphs.load(settings, checkpointer=saver, store=store)
@@ -149,7 +163,15 @@ async def open_server(
                 reason=str(broken),
             )
         server = Server(
-            settings, environment, saver, store, graphs, authenticator, authoriser, custom
+            settings,
+            environment,
+            saver,
+            store,
+            graphs,
+            authenticator,
+            authoriser,
+            custom,
+            encryption,
         )
         duties = Duties(server)
         await server.dispatcher.start()
@@ -165,14 +187,13 @@ async def open_server(
             server.tracing.close()
     finally:
         await saver.aclose()
+        if encryption is not None:
+            encryption.close()
 
 
 def refuse_unkept(settings: Settings) -> None:
     """Raise `ConfigError` for what a project asks for its safety and this version does not do."""
-    asked = {
-        "encryption.path": settings.encryption is not None,
-        "checkpointer.path": settings.checkpointer.path is not None,
-    }
+    asked = {"checkpointer.path": settings.checkpointer.path is not None}
     text = (
         "is not supported by this version, and the server does not start without it; take it away"
     )

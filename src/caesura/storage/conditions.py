@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from math import prod
 from typing import Any, Final, Protocol
 
 from caesura.errors import InvalidFilterError
+from caesura.records.shapes import OneOf
 
 Condition = tuple[str, list[Any]]
 _DEEPEST: Final = 16
@@ -48,18 +51,36 @@ def require_small(wanted: Any, depth: int = 0) -> None:
         require_small(value, depth + 1)
 
 
+def _forms(wanted: Any) -> list[Any]:
+    """All values that ``wanted`` stands for: one, unless there are alternatives in it."""
+    if isinstance(wanted, OneOf):
+        return [form for value in wanted.values for form in _forms(value)]
+    if isinstance(wanted, Mapping):
+        return [dict(zip(wanted, forms, strict=True)) for forms in _combined(wanted.values())]
+    if isinstance(wanted, (list, tuple)):
+        return [list(forms) for forms in _combined(wanted)]
+    return [wanted]
+
+
+def _combined(parts: Iterable[Any]) -> list[tuple[Any, ...]]:
+    forms = [_forms(part) for part in parts]
+    if prod(map(len, forms)) > _MOST:
+        raise InvalidFilterError("A filter over encrypted values may not have so many entries.")
+    return list(product(*forms))
+
+
 class PostgresJson:
     """The operators of ``jsonb``."""
 
     def contains(self, column: str, wanted: Mapping[str, Any]) -> Condition:
         require_small(wanted)
-        return self._asking(f"{column}::jsonb @> ?::jsonb", wanted)
+        found = [self._any_of(f"{column}::jsonb @> ?::jsonb", {k: v}) for k, v in wanted.items()]
+        return " AND ".join(term for term, _ in found), [one for _, more in found for one in more]
 
     def entry(self, column: str, key: str, value: Any, *, exact: bool) -> Condition:
         require_small(value)
         operator = "=" if exact else "@>"
-        term, values = self._asking(f"({column}::jsonb -> ?::text) {operator} ?::jsonb", value)
-        return term, [key, *values] if values else []
+        return self._any_of(f"({column}::jsonb -> ?::text) {operator} ?::jsonb", value, key)
 
     def scalars(self, column: str, equal: Sequence[tuple[str, Any]]) -> Condition:
         # True equals 1 to Python, and jsonb cannot hold the one character that JSON can.
@@ -69,6 +90,12 @@ class PostgresJson:
         asked = f"{column}::jsonb @> ?::jsonb"
         term = rf"CASE WHEN strpos({column}, '\u0000') > 0 THEN true ELSE {asked} END"
         return self._asking(term, wanted)
+
+    def _any_of(self, term: str, wanted: Any, *before: Any) -> Condition:
+        """``term`` of any form of ``wanted``; ``before``: the parameters ahead of it."""
+        found = [self._asking(term, form) for form in _forms(wanted)]
+        terms = " OR ".join(f"({each})" for each, _ in found)
+        return f"({terms})", [one for _, more in found if more for one in (*before, *more)]
 
     def _asking(self, term: str, wanted: Any) -> Condition:
         """``term`` with ``wanted`` as its parameter; never true if no jsonb can be like that."""
@@ -119,6 +146,10 @@ class SqliteJson:
         return term, values if key is None else [key, *values]
 
     def _matches(self, alias: str, value: Any, depth: int, *, exact: bool) -> Condition:
+        if isinstance(value, OneOf):
+            found = [self._matches(alias, each, depth, exact=exact) for each in value.values]
+            terms = " OR ".join(f"({term})" for term, _ in found)
+            return f"({terms})", [one for _, more in found for one in more]
         if isinstance(value, (Mapping, list, tuple)):
             kind = "object" if isinstance(value, Mapping) else "array"
             source = f"CASE WHEN {alias}.type = '{kind}' THEN {alias}.value END"

@@ -178,7 +178,7 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
     yield from _store_writes(op.thread_id, op.ns, op.checkpoint_id, writes)
     if op.withdraw is not None:
         scope = _within(op.ns)
-        yield WITHDRAW_WITHIN, (op.withdraw, op.ts, op.thread_id, *scope)
+        yield WITHDRAW_WITHIN, (codec.seal_text(op.withdraw), op.ts, op.thread_id, *scope)
     return rows.chain_after(row, op.chain)
 
 

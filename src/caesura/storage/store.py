@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -77,6 +77,8 @@ class StoreBatch:
     at: datetime
     shows_expired: bool
     puts: Sequence[Put]
+    reads: Callable[[str], dict[str, Any]] = from_text
+    """Makes values of stored texts."""
 
     @classmethod
     def of(cls, plan: Plan, at: datetime, shows_expired: bool = False) -> StoreBatch:
@@ -242,8 +244,9 @@ def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 def _search(dialect: Dialect, op: StoreBatch, asked: SearchOp) -> Statements:
     query = op.plan.query_of(asked)
     test = op.plan.test_of(asked) if asked.filter else None
-    found = _Page(asked, test) if query is None else _Ranking(asked, test, unit(query))
-    equal = list(_equalities(asked.filter or {}))
+    found = _Page(op, asked, test) if query is None else _Ranking(op, asked, test, unit(query))
+    # What is stored in another form, the database cannot compare.
+    equal = list(_equalities(asked.filter or {})) if op.reads is from_text else []
     condition, values = dialect.json.scalars("i.value", equal)
     sql = _scan_sql(test is not None, query is not None, condition)
     below, range_ = _below(asked.namespace_prefix)
@@ -272,8 +275,8 @@ _ALL: Final = 2**62
 class _Page:
     """What a search without a query has found, up to the end of its page."""
 
-    def __init__(self, asked: SearchOp, test: Test | None) -> None:
-        self.asked, self.test = asked, test
+    def __init__(self, op: StoreBatch, asked: SearchOp, test: Test | None) -> None:
+        self.asked, self.test, self.reads = asked, test, op.reads
         self.scored: list[tuple[float | None, int]] = []
         self._end = page_end(asked.limit, asked.offset)
 
@@ -287,8 +290,8 @@ class _Page:
         self.scored += [(None, row[0]) for row in self._passing(rows)]
 
     def _passing(self, rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
-        test = self.test
-        return rows if test is None else (row for row in rows if test(from_text(row[1])))
+        test, reads = self.test, self.reads
+        return rows if test is None else (row for row in rows if test(reads(row[1])))
 
     def page(self) -> list[tuple[float | None, int]]:
         """Likeness and id of what is on the page."""
@@ -298,8 +301,10 @@ class _Page:
 class _Ranking(_Page):
     """What a search with a query has found: all there is, with its likeness."""
 
-    def __init__(self, asked: SearchOp, test: Test | None, query: array[float]) -> None:
-        super().__init__(asked, test)
+    def __init__(
+        self, op: StoreBatch, asked: SearchOp, test: Test | None, query: array[float]
+    ) -> None:
+        super().__init__(op, asked, test)
         self._query = query
         self._waiting: list[Sequence[Any]] = []
 

@@ -5,7 +5,7 @@ itself msgpack, starts with the module and qualified name of its class:
 
     0  class(value)    1  class(*args)    2  class(**kwargs)    3  datetime, as ISO text
     4  pydantic v1     5  pydantic v2     6  numpy array        7  delta snapshot
-    16 a dict whose keys are no plain values, as pairs
+    16 a dict whose keys are no plain values, as pairs    17 an object of pandas (`frames`)
 
 `parts` says what an object's extension holds, `pack` writes it. It takes the fast way first; only
 when that fails, `_Walk` goes through the value once more in Python. It repairs what can be repaired
@@ -241,6 +241,8 @@ def _pydantic_v2(obj: Any) -> Parts:
 
 
 def _numpy_array(obj: Any) -> Parts:
+    if obj.dtype == object:
+        return EXT_NUMPY_ARRAY, ["|O", list(obj.shape), "C", list(obj.flat)]
     if obj.dtype.hasobject or obj.dtype.names:
         raise TypeError
     order = "F" if obj.flags.f_contiguous and not obj.flags.c_contiguous else "C"
@@ -306,6 +308,10 @@ def parts(obj: Any) -> Described:
 
 
 def _describer(cls: type) -> _Describe | None:
+    if cls.__module__.partition(".")[0] == "pandas":
+        from caesura.checkpoint.serde import frames
+
+        return frames.describer(cls)
     exact = _BY_NAME.get(type_name(cls)) or _describer_by_kind(cls)
     if exact is not None:
         return exact
@@ -319,7 +325,7 @@ def _describer(cls: type) -> _Describe | None:
 _FLATTENED: Final = frozenset(
     {_set, _frozenset, _deque, _datetime, _date, _time, _timedelta, _decimal, _uuid}
 )
-"""Subclasses of these (a data frame's timestamp, say) are stored as the plain type."""
+"""Subclasses of these are stored as the plain type."""
 
 
 def _describer_by_kind(cls: type) -> _Describe | None:

@@ -12,10 +12,11 @@ import dataclasses
 import importlib
 import pathlib
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import Enum
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from caesura.checkpoint.serde._msgpack import (
     EXT_CONSTRUCTOR_KW_ARGS,
@@ -34,6 +35,7 @@ from caesura.checkpoint.serde._msgpack import (
 from caesura.errors import DeserializationError
 
 Build = Callable[[int, list[Any]], Any]
+T = TypeVar("T")
 
 
 class Allowlist:
@@ -120,6 +122,8 @@ def _stdlib_builder(module: str, name: str) -> Build:
     cls = _import(module, name)
     if cls is None:
         raise DeserializationError(f"Stored data needs {module}.{name}, which is not installed")
+    if name in ("IPv4Network", "IPv6Network"):
+        return lambda code, body: endless(cls(*_arguments(code, body[2])))
     if module == "pathlib":
         return lambda code, body: _build_path(cls, _arguments(code, body[2]))
     return lambda code, body: (
@@ -170,9 +174,56 @@ def hashable(value: Any) -> Any:
 
 _SPECIAL: Final[dict[str, Callable[..., Any]]] = {
     "compile": _build_pattern,
-    "set": lambda items: set(map(hashable, items)),
-    "frozenset": lambda items: frozenset(map(hashable, items)),
+    "set": lambda items: set(map(hashable, _listed(items))),
+    "frozenset": lambda items: frozenset(map(hashable, _listed(items))),
+    "deque": lambda items, *limit: deque(_listed(items), *limit),
 }
+
+
+# --- values that go on for ever -------------------------------------------------------------------
+#
+# A network or a range takes a few bytes, and whoever goes through it meets 2**128 addresses. So builders
+# go through lists only, and pydantic, which takes anything iterable for a list, is not given such values.
+
+_endless: Final[set[type]] = set()
+"""Classes of such values that were built here. As long as there are none, nothing is looked for."""
+
+
+def endless(value: T) -> T:
+    """``value``, noted as one that nobody may go through."""
+    _endless.add(type(value))
+    return value
+
+
+def _listed(items: Any) -> list[Any]:
+    if not isinstance(items, list):
+        raise DeserializationError("Stored data has an unknown shape")
+    return items
+
+
+def _holds_endless(value: Any) -> bool:
+    """True if ``value`` is, or holds in collections, a value that was noted as endless."""
+    waiting = [value] if _endless else []
+    while waiting:
+        current = waiting.pop()
+        if type(current) in _endless:
+            return True
+        if isinstance(current, dict):
+            waiting += current.values()
+        elif isinstance(current, (list, tuple, deque, set, frozenset)):
+            waiting += current
+        elif _may_hold_anything(current):
+            return True
+    return False
+
+
+def _may_hold_anything(value: Any) -> bool:
+    """True for what numpy and pandas keep objects in."""
+    of_pandas = type(value).__module__.partition(".")[0] == "pandas"
+    return of_pandas or getattr(getattr(value, "dtype", None), "kind", "") == "O"
+
+
+# --- classes ---------------------------------------------------------------------------------------
 
 
 def _class_builder(cls: Any) -> Build | None:
@@ -245,10 +296,12 @@ def _pydantic_builder(cls: Any) -> Build:
 
     def build(code: int, body: list[Any]) -> Any:
         fields = _fields(body)
-        given = set(body[4]) if len(body) > 4 else set(fields)
+        given = set(_listed(body[4])) if len(body) > 4 else set(fields)
         try:
             if options is None:
                 raise TypeError("validation would read aliases")
+            if _holds_endless(fields):
+                raise TypeError("validation might go through it")
             obj = cls.model_validate(fields["root"] if _is_root_model(cls) else fields, **options)
             if len(body) > 4:
                 object.__setattr__(obj, "__pydantic_fields_set__", given)
@@ -288,18 +341,20 @@ def _all_fields(cls: Any, fields: dict[str, Any]) -> dict[str, Any]:
 
 def _build_pydantic_v1(cls: Any, fields: dict[str, Any]) -> Any:
     try:
+        if _holds_endless(fields):
+            raise TypeError("validation might go through it")
         return cls(**fields)
     except Exception:
         return cls.construct(**fields)
 
 
 def _build_send(cls: Any, code: int, payload: Any) -> Any:
-    node, arg, *timeout = payload
+    node, arg, *timeout = _listed(payload)
     return cls(node, arg, timeout=timeout[0] if timeout else None)
 
 
 def _build_interrupt(cls: Any, code: int, payload: Any) -> Any:
-    return cls(**payload) if isinstance(payload, dict) else cls(*payload)
+    return cls(**payload) if isinstance(payload, dict) else cls(*_listed(payload))
 
 
 def _build_command(cls: Any, code: int, payload: Any) -> Any:
@@ -323,7 +378,7 @@ def _build_with_tuples(*names: str) -> Callable[[Any, int, Any], Any]:
 
 def _build_item(cls: Any, code: int, payload: Any) -> Any:
     fields = dict(payload)
-    fields["namespace"] = tuple(fields["namespace"])
+    fields["namespace"] = tuple(_listed(fields["namespace"]))
     for name in ("created_at", "updated_at"):
         if isinstance(fields.get(name), str):
             fields[name] = datetime.fromisoformat(fields[name])

@@ -29,8 +29,9 @@ from caesura.checkpoint.serde._msgpack import (
     pack,
 )
 from caesura.checkpoint.serde.building import Allowlist
+from caesura.checkpoint.serde.frames import EXT_PANDAS
 from caesura.checkpoint.serde.reading import Reader, warned_blocked_types
-from caesura.errors import DeserializationError
+from caesura.errors import DecryptionError, DeserializationError
 
 __all__ = [
     "EXT_CONSTRUCTOR_KW_ARGS",
@@ -118,8 +119,8 @@ class JsonPlusSerializer:
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         """The value that ``dumps_typed`` was given; ``json`` of old stores is read as well.
 
-        Raises DeserializationError for bytes that do not fit their tag and for pickles, and
-        NotImplementedError for a tag that is not known.
+        Raises DeserializationError for bytes that do not fit their tag and for pickles (or, encrypted
+        ones, DecryptionError), and NotImplementedError for a tag that is not known.
         """
         tag, payload = data
         if tag == "msgpack":
@@ -135,6 +136,12 @@ class JsonPlusSerializer:
         if tag == "pickle":
             raise DeserializationError(
                 "This value was stored as a pickle. Reading a pickle runs code, so it is refused."
+            )
+        if "+" in tag:
+            raise DecryptionError(
+                f"This value was stored encrypted ({tag}), and was not read. Give the saver the "
+                "EncryptedSerializer that its data was written with; commands take the keys from "
+                "CAESURA_ENCRYPTION_KEYS."
             )
         raise NotImplementedError(f"Unknown serialization type: {tag}")
 
@@ -162,6 +169,8 @@ def _constructor(value: dict[str, Any]) -> tuple[int, list[Any]] | None:
     path, args, kwargs = value["id"], value.get("args") or [], value.get("kwargs") or {}
     if len(path) < 2 or not all(isinstance(part, str) for part in path):
         return None
+    if not (isinstance(args, list) and isinstance(kwargs, dict)):
+        return None
     name = path[-1]
     if name in _LANGCHAIN_MODULES and path[0] in ("langchain", "langchain_core"):
         return EXT_PYDANTIC_V2, [_LANGCHAIN_MODULES[name], name, kwargs]
@@ -186,6 +195,6 @@ def _msgpack_ext_hook_to_json(code: int, data: bytes) -> Any:
         return body
     if code == EXT_PAIRS:
         return [list(pair) for pair in body]
-    if code == EXT_NUMPY_ARRAY:
+    if code in (EXT_NUMPY_ARRAY, EXT_PANDAS):
         return None
     return body[2]

@@ -25,6 +25,8 @@ from caesura.checkpoint.serde._msgpack import (
 )
 from caesura.checkpoint.serde.building import Allowlist, current_module, hashable
 from caesura.checkpoint.serde.event_hooks import emit_serde_event
+from caesura.checkpoint.serde.frames import EXT_PANDAS
+from caesura.checkpoint.serde.frames import build as build_pandas
 from caesura.checkpoint.serde.nesting import container_depth
 from caesura.checkpoint.serde.types import _DeltaSnapshot
 from caesura.errors import DeserializationError
@@ -99,8 +101,10 @@ class Reader:
             return _DeltaSnapshot(_delta_value(body))
         if not isinstance(body, list):
             raise DeserializationError("Stored data has an unknown shape")
-        if code == EXT_PAIRS:
+        if code == EXT_PAIRS and all(type(pair) is list for pair in body):
             return {hashable(key): value for key, value in body}
+        if code == EXT_PANDAS:
+            return build_pandas(body)
         if code == EXT_NUMPY_ARRAY:
             return _build_array(*body)
         if not 0 <= code <= EXT_PYDANTIC_V2 or len(body) < 3:
@@ -136,6 +140,10 @@ def _build_array(dtype: Any, shape: Any, order: Any, data: Any) -> Any:
         import numpy as np
     except ImportError:
         raise DeserializationError("Stored data holds a numpy array; install numpy") from None
+    if shape is not None and not isinstance(shape, list):
+        raise DeserializationError("A stored numpy array is damaged")
+    if dtype == "|O" and isinstance(data, list):
+        return _build_objects(np, shape, data)
     kind = np.dtype(dtype) if isinstance(dtype, str) else None
     if kind is None or kind.hasobject or not isinstance(data, bytes):
         raise DeserializationError("A stored numpy array is damaged")
@@ -143,6 +151,13 @@ def _build_array(dtype: Any, shape: Any, order: Any, data: Any) -> Any:
     if shape is None:
         return flat[0]
     return flat.reshape(tuple(shape), order="F" if order == "F" else "C").copy("K")
+
+
+def _build_objects(np: Any, shape: Any, items: list[Any]) -> Any:
+    made = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):  # one by one: lists are items here, not dimensions
+        made[i] = item
+    return made.reshape(tuple(shape))
 
 
 def _remember(error: BaseException) -> None:
@@ -162,13 +177,13 @@ def _refuse(error: BaseException) -> NoReturn:
 
 
 def _report_blocked(module: str, name: str) -> None:
+    shown = _on_one_line(module), _on_one_line(name)
     if _first_time(warned_blocked_types, (module, name)):
         logger.warning(
             "%s.%s was not built from stored data, which comes back as plain data: the class is "
             "not allowed. To allow it, name it in the state's schema, or pass "
             "allowed_msgpack_modules=[(%r, %r)] to JsonPlusSerializer.",
-            module,
-            name,
+            *shown,
             module,
             name,
         )
@@ -183,9 +198,14 @@ def _report_unbuildable(module: str, name: str, error: Exception) -> None:
             module,
             name,
             type(error).__name__,
-            error,
+            _on_one_line(str(error)),
         )
     emit_serde_event({"kind": "msgpack_unbuildable", "module": module, "name": name})
+
+
+def _on_one_line(text: str) -> str:
+    """``text`` as a log may hold it: stored data must not write lines of its own."""
+    return text.encode("unicode_escape").decode()
 
 
 def _first_time(seen: set[TypeName], name: TypeName) -> bool:

@@ -38,6 +38,7 @@ class Dispatch:
         try:
             caller = await self._caller(request)
             client = client_of(caller, request)
+            await self.server.enter(request, caller)
             if self.endpoint.streams:
                 self.server.slots.check(client)
             reply = await self._answer(request, caller)

@@ -24,7 +24,7 @@ _MODULES: Final = {
     "encryption": "caesura.server.encryption",
     "runtime": "caesura.server.project.runtime",
 }
-_NAMES: Final = {"Auth": "auth", "Encryption": "encryption"}
+_NAMES: Final = {"Auth": "auth", "Encryption": "encryption", "EncryptionContext": "encryption"}
 
 
 def install_aliases() -> None:

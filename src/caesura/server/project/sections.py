@@ -66,9 +66,13 @@ class AuthSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encryption:
-    """``path`` names an ``Encryption`` object."""
+    """What is stored is encrypted: by the handlers of the ``Encryption`` object that ``path`` names, or by
+    the keys in the environment variable that ``keys_env`` names."""
 
-    path: str
+    path: str | None = None
+    keys_env: str | None = None
+    require_encrypted: bool = False
+    """Checkpoints that were stored before there was encryption are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -213,6 +213,7 @@ class Workers:
     async def _work(self, job: _Job, stream: RunStream) -> None:
         with bind(run_id=job.run.run_id, thread_id=job.run.thread_id):
             try:
+                self._server.take_up(job.run)
                 await self._do(job, stream)
             except LostLeaseError:
                 log.warning("run lost", reason="another worker has it, or it was deleted")

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from caesura.checkpoint import rows
 from caesura.checkpoint.rows import INTERRUPT_COLUMNS, Codec
+from caesura.errors import InvalidFilterError
 from caesura.records.operations import CountQuestions, FindQuestions, Page, Question
 from caesura.records.shapes import Thread
 from caesura.storage.dialect import Dialect
@@ -29,7 +30,11 @@ def question_of(codec: Codec, row: Sequence[Any]) -> Question:
     return Question(asked, THREADS.read(row[_WIDTH:]))
 
 
-def _conditions(dialect: Dialect, op: FindQuestions | CountQuestions) -> Conditions:
+def _conditions(dialect: Dialect, codec: Codec, op: FindQuestions | CountQuestions) -> Conditions:
+    if op.q is not None and codec.conceals:
+        raise InvalidFilterError(
+            "Questions are stored encrypted, so their texts cannot be searched. Nothing was searched."
+        )
     conditions = Conditions(dialect)
     statuses = list(op.statuses)
     if statuses == ["open"]:
@@ -49,7 +54,7 @@ def _conditions(dialect: Dialect, op: FindQuestions | CountQuestions) -> Conditi
 
 def find(dialect: Dialect, codec: Codec, op: FindQuestions) -> Statements:
     """`FindQuestions`."""
-    conditions = _conditions(dialect, op)
+    conditions = _conditions(dialect, codec, op)
     if op.interrupt_id is not None:
         conditions.add("i.id = ?", op.interrupt_id)
     way, sign = ("ASC", ">") if op.order == "asc" else ("DESC", "<")
@@ -98,7 +103,7 @@ def _goes_on(conditions: Conditions, sign: str, place: tuple[str, str]) -> State
 
 def count(dialect: Dialect, codec: Codec, op: CountQuestions) -> Statements:
     """`CountQuestions`."""
-    conditions = _conditions(dialect, op)
+    conditions = _conditions(dialect, codec, op)
     found = yield f"SELECT count(*) {FROM}{conditions.where}", conditions.values
     return found[0][0]
 

@@ -108,7 +108,8 @@ def accept(dialect: Dialect, codec: Codec, op: AcceptRun) -> Statements:
     withdrawn: tuple[str, ...] = ()
     if op.withdraw is not None and rows:
         scope = checkpoints._within("")
-        yield checkpoints.WITHDRAW_WITHIN, (op.withdraw, op.at, thread_id, *scope)
+        reason = codec.seal_text(op.withdraw)
+        yield checkpoints.WITHDRAW_WITHIN, (reason, op.at, thread_id, *scope)
         withdrawn = tuple(row.id for row in rows)
     run = replace(op.run, accepted=accepted)
     left = [
