@@ -55,6 +55,10 @@ class Scope(ABC):
         """Send ``value`` to the ``custom`` stream."""
 
     @abstractmethod
+    def push(self, key: str, value: Any) -> None:
+        """Have the task write ``value`` to ``key`` when it ends, before what it returns."""
+
+    @abstractmethod
     def push_message(self, message: Any, key: str | None) -> None:
         """Send ``message`` to the ``messages`` stream; with a ``key``, the task also writes it there."""
 

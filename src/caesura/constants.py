@@ -47,6 +47,8 @@ CLAIM: Final = "__claim__"
 
 EFFECT: Final = "__effect__"
 """The journal of a call that must not happen twice (`core.once`)."""
+DIGEST: Final = "__digest__"
+"""Where what a stored call was made from stands, beside what it returned."""
 
 RESERVED_WRITES: Final = frozenset(
     {CLAIM, EFFECT, ERROR, SCHEDULED, INTERRUPT, RESUME, RETURN, NO_WRITES}

@@ -10,8 +10,9 @@ from typing import Any, TypedDict
 
 import pytest
 
-from caesura.drawing import Graph, graph_of, graph_of_function
+from caesura.drawing import CurveStyle, Edge, Graph, Node, NodeStyles, graph_of, graph_of_function
 
+langchain = pytest.importorskip("langchain_core.runnables.graph")
 langgraph_graph = pytest.importorskip("langgraph.graph")
 pytestmark = pytest.mark.parity
 
@@ -111,3 +112,78 @@ def test_without_styles_only_the_graph_is_drawn_alike() -> None:
     builder = _random_builder(3)
     theirs = builder.compile().get_graph().draw_mermaid(with_styles=False)
     assert graph_of(builder).draw_mermaid(with_styles=False) == theirs
+
+
+FRONTMATTER = {
+    "title": "It's: #1",
+    "config": {
+        "theme": "neutral",
+        "themeVariables": {"primaryColor": "#e2e2e2", "size": 1.5, "off": "yes"},
+        "flowchart": {"curve": "overruled", "nodeSpacing": 10},
+    },
+    "list": [1, "two words", {"a": None, "b": [True, "x"]}, [1, 2]],
+    "empty": {},
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"curve_style": "BASIS"},
+        {"node_colors": {"first": "fill:#ffdfba", "default": "d"}},
+        {"frontmatter_config": FRONTMATTER},
+        {"wrap_label_n_words": 1},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_options_of_mermaid_texts_are_taken_alike(options: dict[str, Any]) -> None:
+    builder = _random_builder(7)
+    theirs, ours = dict(options), dict(options)
+    if "curve_style" in options:
+        theirs["curve_style"], ours["curve_style"] = langchain.CurveStyle.BASIS, CurveStyle.BASIS
+    if "node_colors" in options:
+        theirs["node_colors"] = langchain.NodeStyles(**options["node_colors"])
+        ours["node_colors"] = NodeStyles(**options["node_colors"])
+    expected = builder.compile().get_graph().draw_mermaid(**theirs)
+    assert graph_of(builder).draw_mermaid(**ours) == expected
+    assert graph_of(builder).draw_mermaid(**theirs) == expected
+
+
+@pytest.mark.parametrize("words", [3, 9])
+@pytest.mark.parametrize("lone", [True, False])
+def test_graphs_made_by_hand_are_drawn_alike(words: int, lone: bool) -> None:
+    names = ["only"] if lone else ["a", "p:b", "p:c", "é x"]
+    ends = [] if lone else [("a", "p:b"), ("p:b", "p:c"), ("p:c", "é x")]
+    texts = []
+    for module in (langchain, None):
+        graph, node, edge = (
+            (Graph, Node, Edge) if module is None else (module.Graph, module.Node, module.Edge)
+        )
+        drawn = graph(
+            {name: node(name, name, None, {"k": 1} if name == "a" else None) for name in names},
+            [edge(*pair, "one two three four five", pair[0] == "a") for pair in ends],
+        )
+        texts.append((drawn.draw_mermaid(wrap_label_n_words=words), drawn.to_json()))
+    assert texts[0] == texts[1]
+
+
+def test_a_tool_written_for_the_one_graph_takes_the_other() -> None:
+    """The edits that LangChain makes when graphs are put into one another."""
+    outcomes = []
+    for module in (langchain, None):
+        graph = Graph if module is None else module.Graph
+        inner, outer = graph(), graph()
+        nodes = [inner.add_node(None, name) for name in ("__start__", "m", "__end__")]
+        inner.add_edge(nodes[0], nodes[1], "label", True)
+        inner.add_edge(nodes[1], nodes[2])
+        outer.add_node(None, "q", metadata={"k": 1})
+        ends = outer.extend(inner, prefix="p")
+        outer.add_edge(outer.nodes["q"], ends[0])
+        inner.trim_first_node()
+        inner.trim_last_node()
+        shown = [tuple(n) for n in outer.nodes.values()], [tuple(e) for e in outer.edges]
+        copies = nodes[0].copy(id="z"), nodes[0].copy(name="y"), outer.edges[0].copy(source="s")
+        outer.remove_node(outer.nodes["p:m"])
+        left = list(inner.nodes), list(outer.nodes), [tuple(e) for e in outer.edges]
+        outcomes.append((shown, [tuple(c) for c in copies], left, list(outer.reid().nodes)))
+    assert outcomes[0] == outcomes[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.serde.jsonplus import JsonPlusSerializer
 from caesura.constants import RETURN
 from caesura.core.patch import diff, shadow
+from caesura.func import task
 from caesura.graph import START, MessagesState, StateGraph, add_messages
 from caesura.graph.message import REMOVE_ALL_MESSAGES, push_message
 from caesura.messages import (
@@ -92,11 +94,6 @@ def test_one_side_alone_is_refused(left: Any, right: Any, named: str) -> None:
 
 def test_without_messages_it_is_a_reducer() -> None:
     assert add_messages()([], "hi")[0].content == "hi"
-
-
-def test_formatting_needs_langchain_and_says_so() -> None:
-    with pytest.raises(ValueError, match="langchain-core"):
-        add_messages([], "hi", format="langchain-openai")
 
 
 # --- how little is stored --------------------------------------------------------------------
@@ -226,6 +223,56 @@ def test_the_text_of_blocks_is_their_texts() -> None:
     blocks = ["a", {"type": "text", "text": "b"}, {"type": "image", "url": "x"}]
     assert AIMessage(blocks).text == "ab"
     assert AIMessage("plain").text == "plain"
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,YWE="}}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("s", "s"),
+        (
+            ["a", {"type": "text", "text": "b"}, {"type": "json", "json": {"n": 1}}],
+            'a\nb\n{"n": 1}',
+        ),
+        ([{"type": "image", "base64": "YWE=", "mime_type": "image/png"}], [IMAGE]),
+        ([{"type": "media", "data": b"aa", "mime_type": "image/png"}], [IMAGE]),
+        (
+            ["t", {"type": "image", "source": {"media_type": "image/png", "data": "YWE="}}],
+            [{"type": "text", "text": "t"}, IMAGE],
+        ),
+        (
+            [{"type": "image", "url": "http://x"}, {"type": "odd", "x": 1}],
+            [{"type": "image_url", "image_url": {"url": "http://x"}}, {"type": "odd", "x": 1}],
+        ),
+    ],
+)
+def test_contents_are_put_into_blocks_of_openai(content: Any, expected: Any) -> None:
+    message = HumanMessage(content, id="1", name="bob")
+    (found,) = add_messages([], [message], format="langchain-openai")
+    assert found == HumanMessage(expected, id="1", name="bob")
+    assert add_messages([found], [message], format="langchain-openai") == [found]
+
+
+def test_tools_in_contents_become_calls_and_messages() -> None:
+    use = {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}}
+    said = AIMessage(["t", use], id="1")
+    result = {"type": "tool_result", "tool_use_id": "c", "content": ["r"], "is_error": True}
+    answered = HumanMessage([result], id="2")
+    mixed = HumanMessage(["also", result], id="3")
+    found = add_messages([], [said, answered, mixed], format="langchain-openai")
+    assert found == [
+        AIMessage("t", id="1", tool_calls=[CALL]),
+        ToolMessage("r", id="2", tool_call_id="c", status="error"),
+        HumanMessage("also", id="3"),
+        ToolMessage("r", id="3-c", tool_call_id="c", status="error"),
+    ]
+
+
+def test_an_image_without_data_is_refused() -> None:
+    with pytest.raises(ValueError, match="An image needs"):
+        add_messages([], [HumanMessage([{"type": "image"}])], format="langchain-openai")
 
 
 # --- with and without LangChain --------------------------------------------------------------
@@ -364,3 +411,62 @@ def test_a_pushed_message_must_have_an_id() -> None:
 def test_outside_a_run_nothing_can_be_pushed() -> None:
     with pytest.raises(RuntimeError, match="outside of a runnable context"):
         push_message(AIMessage("one", id="1"))
+
+
+# --- pushed by tasks -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("durability", ["sync", "exit"])
+async def test_what_tasks_push_is_written_after_the_nodes_in_the_order_of_the_calls(
+    durability: Any,
+) -> None:
+    attempts: list[str] = []
+    second_is_over = asyncio.Event()
+
+    @task(retry_policy=RetryPolicy(initial_interval=0, jitter=False, retry_on=OSError))
+    async def says(text: str) -> None:
+        attempts.append(text)
+        push_message(AIMessage(text, id=f"{text}{attempts.count(text)}"))
+        if text == "first":
+            await second_is_over.wait()
+        elif attempts.count(text) == 1:
+            raise OSError("once")
+        second_is_over.set()
+
+    async def node(state: Any) -> dict[str, Any]:
+        await asyncio.gather(says("first"), says("second"))
+        return {"messages": [AIMessage("returned", id="r")]}
+
+    builder = StateGraph(MessagesState).add_node("node", node).add_edge(START, "node")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "1"}}
+    result = await graph.ainvoke({"messages": []}, config, durability=durability)
+    assert [message.id for message in result["messages"]] == ["r", "first1", "second2"]
+    assert (await graph.aget_state(config)).values == result
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_what_a_finished_task_pushed_is_kept_when_its_caller_fails(tries: int) -> None:
+    runs: list[str] = []
+
+    @task
+    def says(text: str) -> None:
+        runs.append(text)
+        push_message(AIMessage(text, id=text))
+
+    def node(state: Any) -> None:
+        says("a").result()
+        runs.append("node")
+        if runs.count("node") <= tries:
+            raise OSError("not yet")
+
+    builder = StateGraph(MessagesState).add_node("node", node).add_edge(START, "node")
+    graph = builder.compile(checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "1"}}
+    start: Any = {"messages": []}
+    for _ in range(tries):
+        with pytest.raises(OSError, match="not yet"):
+            graph.invoke(start, config)
+        start = None
+    assert [m.id for m in graph.invoke(None, config)["messages"]] == ["a"]
+    assert runs.count("a") == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from caesura.constants import INPUT, RESERVED_WRITES, TASKS
+from caesura.constants import DIGEST, INPUT, RESERVED_WRITES, RETURN, TASKS
 from caesura.core.program import Program, Write
 from caesura.core.state import Task, ThreadState
 
@@ -26,6 +26,16 @@ def sources_of(tasks: list[Task]) -> list[Source]:
     """Tasks as `apply_writes` takes them, in path order."""
     ordered = sorted(tasks, key=task_order) if len(tasks) > 1 else tasks
     return [(t.name, t.triggers, t.writes or ()) for t in ordered]
+
+
+def sources_of_calls(state: ThreadState) -> list[Source]:
+    """What ``@task`` calls of the step wrote to channels, in the order of the calls."""
+    pushing = state.pushing
+    return [
+        (id, (), [write for write in state.writes[id] if write[0] not in (RETURN, DIGEST)])
+        for id in sorted(pushing, key=pushing.__getitem__)
+        if id in state.writes
+    ]
 
 
 def apply_writes(state: ThreadState, sources: list[Source]) -> set[str]:

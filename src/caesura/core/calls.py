@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from caesura.constants import PUSH, RETURN
+from caesura.constants import DIGEST, PUSH, RETURN
 from caesura.core.answers import asked_under, may_advance, rows_under
-from caesura.core.ids import task_id
+from caesura.core.ids import path_text, task_id
 from caesura.core.plan import child_ns
 from caesura.core.program import Write
 from caesura.core.state import Task, ThreadState
 from caesura.errors import TaskReplayMismatchError
-
-DIGEST = "__digest__"
 
 
 def plan_call(state: ThreadState, caller: Task, ordinal: int, name: str) -> Task:
@@ -49,6 +47,8 @@ def adopt_call(state: ThreadState, task: Task) -> None:
     if writes is not None:
         for channel, value in writes:
             if channel == RETURN:
+                if task.id in state.pushing:
+                    state.pushing[task.id] = path_text(task.path)
                 task.writes, task.result, task.cached = [(RETURN, value)], value, True
                 return
     if state.rows:
@@ -89,3 +89,15 @@ def diverged(
 def call_writes(value: Any, digest: str | None) -> list[Write]:
     """What is stored of a finished call."""
     return [(RETURN, value)] if digest is None else [(RETURN, value), (DIGEST, digest)]
+
+
+def finish_call(
+    state: ThreadState, task: Task, value: Any, digest: str | None, pushed: list[Write]
+) -> None:
+    """The call returned ``value``; what it ``pushed`` on the way is written with the step."""
+    task.result = value
+    task.writes = call_writes(value, digest)
+    if pushed:
+        task.writes = [*pushed, *task.writes]
+        state.pushing[task.id] = path_text(task.path)
+    state.writes[task.id] = task.writes

@@ -12,7 +12,7 @@ from typing import Any
 
 from caesura.channels.base import MISSING, BaseChannel
 from caesura.checkpoint.operations import SHAPE, FullState, InterruptRow, Loaded
-from caesura.constants import ERROR, NO_WRITES, PUSH
+from caesura.constants import ERROR, NO_WRITES, PUSH, RETURN
 from caesura.core.patch import GONE, Patch, diff, shadow
 from caesura.core.program import Node, Program, Write
 from caesura.errors import NodeError, StorageError
@@ -135,6 +135,7 @@ class ThreadState:
         "ns",
         "parent_id",
         "program",
+        "pushing",
         "rows",
         "seen",
         "seen_changed",
@@ -172,6 +173,8 @@ class ThreadState:
         self.chain: Any = None
         self.shadows: dict[str, Any] | None = {} if stored else None
         self.writes: dict[str, list[Write]] = {}
+        self.pushing: dict[str, str] = {}
+        """Calls that wrote to channels beside what they return → their paths, as text that sorts."""
         self.rows: list[InterruptRow] = []
         self.changed: set[str] = set()
         self.seen_changed: set[str] = set()
@@ -233,9 +236,14 @@ class ThreadState:
 
     def take_pending(self, loaded: Loaded) -> None:
         """Take what hangs on a checkpoint: interrupts, and the writes of its tasks."""
-        self.rows, self.writes = list(loaded.rows), {}
+        self.rows, self.writes, returned = list(loaded.rows), {}, set[str]()
         for task, channel, value in loaded.writes:
             self.writes.setdefault(task, []).append((channel, value))
+            if channel == RETURN:
+                returned.add(task)
+        for task in returned:
+            if self.writes[task][0][0] != RETURN:
+                self.pushing.setdefault(task, "")
 
     def has_failed(self, task_id: str) -> bool:
         """True if an attempt of the task failed and none has finished."""

@@ -24,7 +24,7 @@ from caesura.checkpoint.operations import Commit, InterruptRow, PutWrites
 from caesura.constants import CALLER, ERROR, INTERRUPT, NO_WRITES, NS_SEP
 from caesura.core import events
 from caesura.core.answers import asked_under, may_advance, rows_under
-from caesura.core.apply import apply_writes, sources_of, task_order
+from caesura.core.apply import apply_writes, sources_of, sources_of_calls, task_order
 from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Keep, Log, Recall, Run, Store, Tell
 from caesura.core.handling import hand_over, handlers_due, mark_of
 from caesura.core.ids import path_text
@@ -549,7 +549,11 @@ class Turn:
 
     def _apply(self, tasks: list[Task]) -> Steps:
         state = self.state
-        updated = apply_writes(state, sources_of(tasks))
+        sources = sources_of(tasks)
+        if state.pushing:
+            sources += sources_of_calls(state)
+            state.pushing = {}
+        updated = apply_writes(state, sources)
         state.writes = {}
         if state.rows:
             over = {t.id for t in tasks}

@@ -22,6 +22,7 @@ from caesura.core.program import Action
 from caesura.core.state import Task
 from caesura.core.turn import Outcome
 from caesura.errors import NodeCancelledError
+from caesura.execution import langchain
 from caesura.execution.body import retry_of, retry_wait, task_body
 from caesura.execution.call import Planned, in_loop, log_unawaited
 from caesura.execution.clock import clock
@@ -157,7 +158,7 @@ class AsyncDriver:
         task = scope.task
         timeout = task.node.timeout if task.node is not None else None
         scope.first_attempt = clock().epoch()
-        token = _scope.set(scope)
+        token, entered = _scope.set(scope), langchain.enter(scope)
         try:
             while True:
                 error: BaseException | None = None
@@ -180,6 +181,8 @@ class AsyncDriver:
                 await asyncio.sleep(retry_wait(policy, scope.attempt, random.random()))
                 scope.again()
         finally:
+            if entered is not None:
+                langchain.leave(entered)
             _scope.reset(token)
 
     async def _node(self, scope: TaskScope) -> None:

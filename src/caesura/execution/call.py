@@ -15,7 +15,7 @@ from typing import Any
 
 from caesura.constants import RETURN
 from caesura.core import events
-from caesura.core.calls import call_writes, diverged, plan_call
+from caesura.core.calls import diverged, finish_call, plan_call
 from caesura.core.once import Once, OneCall, Steps
 from caesura.core.program import Action, Node
 from caesura.core.state import Task
@@ -84,6 +84,8 @@ class Planned:
     kwargs: Mapping[str, Any]
     digest: str | None
     once: Once | None = None
+    inner: TaskScope | None = None
+    """The scope its function runs in, once it does."""
 
     @property
     def frame(self) -> Frame:
@@ -93,9 +95,8 @@ class Planned:
     def settle(self, value: Any) -> Any:
         """The call returned: note its result; the operation that stores it, or None."""
         task, turn = self.task, self.frame.turn
-        task.result = value
-        task.writes = call_writes(value, self.digest)
-        turn.state.writes[task.id] = task.writes
+        finish_call(turn.state, task, value, self.digest, self.inner.pushed if self.inner else [])
+        assert task.writes is not None
         if not turn.request.stored:
             return None
         operation = turn.writes_of(task, task.writes, done=True)
@@ -153,6 +154,7 @@ class Planned:
         kind = TaskScope if self.once is None else EffectScope
         inner = kind(self.frame, self.task, self.scope.ancestors())
         inner.loop, inner.caller, inner.watch = self.scope.loop, self.scope, self.scope.watch
+        self.inner = inner
         return inner
 
     def steps_once(self, scope: TaskScope) -> Steps:

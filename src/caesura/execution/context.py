@@ -24,6 +24,7 @@ from caesura.core.program import Action, Write
 from caesura.core.state import Task
 from caesura.core.turn import Turn
 from caesura.errors import GraphInterrupt, SwallowedInterruptError
+from caesura.execution import langchain
 from caesura.execution.cache import TaskCache
 from caesura.execution.clock import clock
 from caesura.execution.tokens import RunToken
@@ -139,7 +140,7 @@ class TaskScope(Scope):
         self.inner: list[InterruptRow] = []
         """Open interrupts of graphs and calls inside this task."""
         self.pushed: list[Write] = []
-        """What `push_message` wrote; it comes before what the task returns."""
+        """What the task wrote on its way; it comes before what it returns."""
         self.delivered = False
         """A pause was raised into the code of this task."""
         self.where = ""
@@ -204,6 +205,8 @@ class TaskScope(Scope):
             "langgraph_path": task.path,
             "langgraph_checkpoint_ns": task.ns,
         }
+        if self.frame.turn.request.ns:
+            metadata["checkpoint_ns"] = self.frame.turn.request.ns
         if node is not None and node.metadata:
             metadata |= node.metadata
         configurable = dict(base.get("configurable", {}))
@@ -214,8 +217,12 @@ class TaskScope(Scope):
         if configurable["checkpoint_id"] is None:
             del configurable["checkpoint_id"]
         made = {**base, "metadata": metadata, "configurable": configurable}
-        made["tags"] = [*base.get("tags", ()), *(node.tags if node is not None else ())]
-        made.setdefault("callbacks", None)
+        for name in ("run_id", "run_name"):  # Those of the run; what is called in it has its own.
+            made.pop(name, None)
+        tags = [*base.get("tags", ()), *(node.tags if node is not None else ())]
+        if tags:
+            made["tags"] = tags
+        made["callbacks"] = langchain.callbacks_of(self, base.get("callbacks"), made)
         return made
 
     def runtime(self) -> Runtime[Any]:
@@ -250,6 +257,10 @@ class TaskScope(Scope):
         if "custom" in self.frame.wants:
             self.frame.emit("custom", value)
 
+    def push(self, key: str, value: Any) -> None:
+        with self._lock:
+            self.pushed.append((key, value))
+
     def push_message(self, message: Any, key: str | None) -> None:
         frame = self.frame
         if self.watch is not None:
@@ -258,13 +269,11 @@ class TaskScope(Scope):
             frame.setting.seen_messages.add(message.id)
             frame.emit("messages", (message, self.message_metadata()))
         if key is not None:
-            with self._lock:
-                self.pushed.append((key, message))
+            self.push(key, message)
 
     def message_metadata(self) -> dict[str, Any]:
         """What the ``messages`` stream says about where a message comes from."""
-        ns = self.frame.turn.request.ns
-        return {**self.config()["metadata"], **({"checkpoint_ns": ns} if ns else {})}
+        return dict(self.config()["metadata"])
 
     def injected(self, action: Action) -> dict[str, Any]:
         """The keyword arguments that ``action`` wants from its surroundings."""

@@ -21,6 +21,7 @@ from caesura.core.effects import CANCEL, WAIT, Emit, Keep, Log, Recall, Run, Sto
 from caesura.core.program import Action
 from caesura.core.state import Task
 from caesura.core.turn import Outcome
+from caesura.execution import langchain
 from caesura.execution.body import retry_of, retry_wait, task_body
 from caesura.execution.call import Planned, log_unawaited, no_sync_form
 from caesura.execution.clock import clock
@@ -133,7 +134,7 @@ class SyncDriver:
     def attempt(self, scope: TaskScope, work: Callable[[], None]) -> None:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
         scope.first_attempt = clock().epoch()
-        token = _scope.set(scope)
+        token, entered = _scope.set(scope), langchain.enter(scope)
         try:
             while True:
                 error: BaseException | None = None
@@ -150,6 +151,8 @@ class SyncDriver:
                 time.sleep(retry_wait(policy, scope.attempt, random.random()))
                 scope.again()
         finally:
+            if entered is not None:
+                langchain.leave(entered)
             _scope.reset(token)
 
     def _node(self, scope: TaskScope) -> None:

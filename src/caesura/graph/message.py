@@ -10,13 +10,17 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypedDict, overload
+from typing import Annotated, Any, Literal, TypedDict, cast, overload
+from warnings import warn
 
 from caesura.config import current_scope
-from caesura.messages.kinds import REMOVE_ALL_MESSAGES, AnyMessage, new_message_id
+from caesura.graph.state import StateGraph
+from caesura.messages.kinds import REMOVE_ALL_MESSAGES, AnyMessage, Message, new_message_id
+from caesura.messages.openai import with_openai_blocks
 from caesura.messages.reading import as_list, is_removal, langchain, read_message, reader
+from caesura.warnings import LangGraphDeprecatedSinceV10
 
-__all__ = ("REMOVE_ALL_MESSAGES", "MessagesState", "add_messages", "push_message")
+__all__ = ("REMOVE_ALL_MESSAGES", "MessageGraph", "MessagesState", "add_messages", "push_message")
 
 Format = Literal["langchain-openai"]
 
@@ -38,7 +42,7 @@ def add_messages(left: Any = None, right: Any = None, *, format: Format | None =
     `RemoveMessage` removes the message with its id; with the id `REMOVE_ALL_MESSAGES`, everything
     before it. Messages without an id get one, in place. Strings, (role, content) pairs and dicts
     stand for messages (`caesura.messages.reading`). ``format="langchain-openai"`` turns contents
-    into OpenAI's blocks and needs LangChain. Without ``left`` and ``right``: a reducer with that
+    into OpenAI's blocks. Without ``left`` and ``right``: a reducer with that
     ``format``.
 
     Raises ValueError if only one side is given, or a message is to be removed that does not exist;
@@ -108,8 +112,8 @@ def _formatted(messages: list[Any], format: str) -> list[Any]:
             f"Unrecognized format={format!r}. Expected one of 'langchain-openai', None."
         )
     theirs = langchain()
-    if theirs is None:
-        raise ValueError("format='langchain-openai' is for messages of LangChain (langchain-core)")
+    if theirs is None or all(isinstance(message, Message) for message in messages):
+        return list(with_openai_blocks(messages))
     found: list[Any] = theirs.convert_to_messages(theirs.convert_to_openai_messages(messages))
     return found
 
@@ -118,6 +122,19 @@ class MessagesState(TypedDict):
     """A state with a conversation; extend it with keys of your own."""
 
     messages: Annotated[list[AnyMessage], add_messages]
+
+
+class MessageGraph(StateGraph[Any, Any, Any, Any]):
+    """A graph whose whole state is a conversation. Deprecated: use `MessagesState`."""
+
+    def __init__(self) -> None:
+        warn(
+            "MessageGraph is deprecated in LangGraph v1.0.0, to be removed in v2.0.0. "
+            "Please use StateGraph with a `messages` key instead.",
+            LangGraphDeprecatedSinceV10,
+            stacklevel=2,
+        )
+        super().__init__(cast(Any, Annotated[list[AnyMessage], add_messages]))
 
 
 def push_message(message: Any, *, state_key: str | None = "messages") -> AnyMessage:

@@ -27,6 +27,7 @@ from caesura.execution.effects import aexecute, aperform, decide_branch, perform
 from caesura.execution.plain import store_of
 from caesura.execution.sync import SyncDriver
 from caesura.pregel.allowing import declared_types
+from caesura.pregel.composing import as_runnable, borrowed, join_runnables
 from caesura.pregel.configs import durability_of, merge_configs, stored_metadata, thread_of
 from caesura.pregel.opening import Ask, _custom_versions, open_frame
 from caesura.streaming.modes import Stream
@@ -72,6 +73,7 @@ class Pregel:
         self._schemas = tuple(schemas)
         self._twins: dict[int, tuple[Any, Any, int]] = {}
         self._told = (0, 0)
+        join_runnables(Pregel)
 
     # --- what it is made of ------------------------------------------------------------------
 
@@ -149,6 +151,23 @@ class Pregel:
     def with_config(self, config: Mapping[str, Any] | None = None, **more: Any) -> Any:
         """A copy whose runs have this config merged in."""
         return self.copy({"config": merge_configs(self.config, config, more)})
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """Its name, or ``name``; with a ``suffix`` behind it."""
+        known = name or self.name
+        return f"{known}_{suffix}" if suffix else known
+
+    def __or__(self, other: Any) -> Any:
+        """A chain of LangChain's: this, then ``other``. Raises ImportError without LangChain."""
+        return as_runnable(self) | other
+
+    def __ror__(self, other: Any) -> Any:
+        """A chain of LangChain's: ``other``, then this."""
+        return other | as_runnable(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """What LangChain's runnables can do with any of them (`caesura.pregel.composing`)."""
+        return borrowed(self, name)
 
     def validate(self) -> Any:
         """Itself; kept for programs that call it."""

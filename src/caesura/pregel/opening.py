@@ -15,6 +15,7 @@ from caesura.core.turn import Request, Turn
 from caesura.execution.cache import TaskCache
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, Setting, TaskScope
+from caesura.execution.langchain import surrounding_config
 from caesura.execution.listeners import listeners_of
 from caesura.execution.plain import PlainStore, store_of
 from caesura.execution.tokens import is_alive
@@ -77,7 +78,7 @@ def _enclosing(graph: Pregel, ask: Ask) -> TaskScope | None:
 def _root(graph: Pregel, ask: Ask, stream: Stream | None, make_driver: Any) -> Frame:
     scope = find_scope()
     above = scope.frame.setting if isinstance(scope, TaskScope) else None
-    config = merge_configs(graph.config, ask.config)
+    config = merge_configs(_inherited(scope), graph.config, ask.config)
     configurable = config.get(CONF) or {}
     saver = ask.saver or configurable.get("__pregel_checkpointer", graph.checkpointer)
     if saver is True:
@@ -124,6 +125,17 @@ def _uuid(run_id: str | None) -> UUID:
         return UUID(run_id) if run_id else uuid4()
     except ValueError:
         return uuid4()
+
+
+def _inherited(scope: Any) -> dict[str, Any] | None:
+    """What a run takes from LangChain's code around it, where it is not in a task of ours."""
+    config = surrounding_config() if scope is None else None
+    if not config:
+        return None
+    kept = {k: v for k, v in config.items() if k in ("tags", "metadata", "callbacks")}
+    configurable = config.get(CONF) or {}
+    own = {k: v for k, v in configurable.items() if not k.startswith(("__pregel", "checkpoint_"))}
+    return {**kept, CONF: own} if own else kept
 
 
 def _durability(ask: Ask, saver: Any) -> str:
@@ -216,7 +228,7 @@ def _nested(
     graph: Pregel, ask: Ask, stream: Stream | None, outer: TaskScope, make_driver: Any
 ) -> Frame:
     frame, above = outer.frame, outer.frame.setting
-    config = merge_configs(above.config, graph.config, ask.config)
+    config = merge_configs(above.config, graph.config, _own_part(ask.config, outer))
     setting = replace(
         above,
         config=config,
@@ -237,6 +249,15 @@ def _nested(
     driver = frame.driver if _same_colour(frame.driver, ask) else make_driver(config)
     cache = _cache_of(graph)
     return Frame(setting, Turn(request), graph, driver, setting.wants, outer, cache, outer.watch)
+
+
+def _own_part(config: dict[str, Any] | None, outer: TaskScope) -> dict[str, Any] | None:
+    """A config without the callbacks that the task around made of the run's: the run has those."""
+    if not config or config.get("callbacks") is None:
+        return config
+    if config["callbacks"] is not outer.config()["callbacks"]:
+        return config
+    return {key: value for key, value in config.items() if key != "callbacks"}
 
 
 def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:

@@ -34,6 +34,8 @@ def run(make_saver, record, drive):
         "tags": ["one"],
     }
     record("node config", drive.invoke(graph, {"log": []}, cfg))
+    parent = StateGraph(State).add_node("sub", graph).add_edge(START, "sub").compile()
+    record("in a child", drive.invoke(parent, {"log": []}, cfg))
     bound = graph.with_config(
         {"configurable": {"user": "bo"}, "metadata": {"bound": 1}, "tags": ["two"]}
     )

@@ -1,8 +1,9 @@
 """Engine events → the events of a run's HTTP stream: names, and what is said of messages. Pure.
 
 The modes of the API are those of the engine, but for three: ``messages`` tells a message's metadata once
-and then the message; ``messages-tuple`` tells both in one event named ``messages``; ``events`` tells the
-course of the program in the form of LangChain's event stream.
+and then the message, or, while a model speaks, what it has said so far; ``messages-tuple`` tells both in
+one event named ``messages``, and of a model each piece by itself; ``events`` tells the course of the
+program in the form of LangChain's event stream.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from caesura.constants import CONF
+from caesura.messages import read_messages
 from caesura.pregel.driving import Finished
 from caesura.records.shapes import Run
 
@@ -41,6 +43,8 @@ class Translator:
     def __init__(self, run: Run, modes: frozenset[str], subgraphs: bool) -> None:
         self.run, self.modes, self.subgraphs = run, modes, subgraphs
         self._told: set[str] = set()
+        self._said: dict[str, Any] = {}
+        """What was said so far of messages that come in pieces, by id."""
         self._metadata = {**run.kwargs["config"].get("metadata", {}), "run_id": run.run_id}
         known = ("run_id", "graph_id", "assistant_id")
         configurable = run.kwargs["config"].get(CONF) or {}
@@ -103,8 +107,12 @@ class Translator:
         if id not in self._told:
             self._told.add(id)
             yield self._name("messages/metadata", ns), {id: {"metadata": metadata}}
-        partial = str(getattr(message, "type", "")).endswith("Chunk")
-        yield self._name("messages/partial" if partial else "messages/complete", ns), [message]
+        if not str(getattr(message, "type", "")).endswith("Chunk"):
+            yield self._name("messages/complete", ns), [message]
+            return
+        said = self._said.get(id)
+        said = self._said[id] = message if said is None else said + message
+        yield self._name("messages/partial", ns), read_messages([said])
 
 
 def _mapped(where: Any, parents: Any) -> dict[str, Any]:
