@@ -41,6 +41,8 @@ CACHE_NS: Final = "__pregel_ns_writes"
 """What the namespaces of cached results begin with."""
 CACHE_NS_ANY: Final = "__dynamic__"
 """Stands for a function that has no name of its own."""
+EXTRAS: Final = "__checkpoint__"
+"""Metadata of checkpoints that others made: what ours do not have, such as the version of the shape."""
 
 CLAIM: Final = "__claim__"
 """Which of several runs on one checkpoint starts a task."""

@@ -403,24 +403,25 @@ class GraphOutput(Generic[OutputT]):
     interrupts: tuple[Interrupt, ...] = ()
 
     def __getitem__(self, key: str) -> Any:
-        self._warn()
+        self._warn("result[key]")
         if key == "__interrupt__":
             return self.interrupts
         return self.value[key]  # type: ignore[index]
 
     def __contains__(self, key: object) -> bool:
-        self._warn()
+        self._warn("key in result")
         if key == "__interrupt__":
             return bool(self.interrupts)
         return isinstance(self.value, dict) and key in self.value
 
-    def _warn(self) -> None:
+    def _warn(self, form: str) -> None:
         from warnings import warn
 
         from caesura.warnings import LangGraphDeprecatedSinceV11
 
         warn(
-            "Dict-style access on GraphOutput is deprecated. Use `.value` and `.interrupts`.",
+            f"Accessing GraphOutput via `{form}` is deprecated. Use `result.value` to access the "
+            "output value directly, or `result.interrupts` for interrupts.",
             LangGraphDeprecatedSinceV11,
             stacklevel=3,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 
 class LangGraphDeprecationWarning(DeprecationWarning):
     """A name or argument that still works and will go.
@@ -51,6 +53,14 @@ class LangGraphDeprecatedSinceV11(LangGraphDeprecationWarning):
 
     def __init__(self, message: str, *args: object) -> None:
         super().__init__(message, *args, since=(1, 1), expected_removal=(3, 0))
+
+
+def warn_renamed(
+    old: str, new: str, category: type[LangGraphDeprecationWarning], stacklevel: int
+) -> None:
+    """Say that the argument ``old`` is now called ``new``; ``stacklevel`` as its caller counts it."""
+    text = f"`{old}` is deprecated and will be removed. Please use `{new}` instead."
+    warnings.warn(text, category, stacklevel=stacklevel + 1)
 
 
 class InterruptDigestWarning(UserWarning):

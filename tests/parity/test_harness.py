@@ -136,8 +136,10 @@ def test_programs_are_found_with_their_colours_and_savers(tmp_path: Path) -> Non
     assert [case.key for case in found] == [
         "both-sync-memory",
         "both-sync-sqlite",
+        "both-sync-postgres",
         "both-async-memory",
         "both-async-sqlite",
+        "both-async-postgres",
         "one-async-memory",
     ]
     assert found[-1].deviations == {"a": "why"}

@@ -3,6 +3,7 @@
 from caesura.channels.any_value import AnyValue
 from caesura.channels.base import BaseChannel
 from caesura.channels.binop import BinaryOperatorAggregate
+from caesura.channels.delta import DeltaChannel
 from caesura.channels.ephemeral_value import EphemeralValue
 from caesura.channels.last_value import LastValue, LastValueAfterFinish
 from caesura.channels.named_barrier_value import (
@@ -16,6 +17,7 @@ __all__ = (
     "AnyValue",
     "BaseChannel",
     "BinaryOperatorAggregate",
+    "DeltaChannel",
     "EphemeralValue",
     "LastValue",
     "LastValueAfterFinish",

@@ -28,7 +28,7 @@ _CONCRETE: dict[Any, Any] = {
 }
 
 
-def _empty_of(typ: Any) -> Any:
+def empty_of(typ: Any) -> Any:
     """The empty value of a type, or `MISSING` if it cannot be made without arguments."""
     while get_origin(typ) in (Required, NotRequired):
         typ = get_args(typ)[0]
@@ -40,6 +40,26 @@ def _empty_of(typ: Any) -> Any:
         return MISSING
 
 
+def same_reducer(one: Any, other: Any) -> bool:
+    """True for equal functions; lambdas, which never are, count as equal to all."""
+    names = {getattr(function, "__name__", None) for function in (one, other)}
+    return "<lambda>" in names or bool(one == other)
+
+
+def single_overwrite(values: Sequence[Any]) -> tuple[bool, Any]:
+    """Whether one of the writes of a step is an overwrite, and with what. Raises
+    `InvalidUpdateError` if several are."""
+    overwrites = [found for value in values if (found := overwrite_of(value))[0]]
+    if len(overwrites) > 1:
+        raise InvalidUpdateError(
+            create_error_message(
+                message="Can receive only one Overwrite value per super-step.",
+                error_code=ErrorCode.INVALID_CONCURRENT_GRAPH_UPDATE,
+            )
+        )
+    return overwrites[0] if overwrites else (False, None)
+
+
 class BinaryOperatorAggregate(ValueChannel[Value, Value], Generic[Value]):
     """Folds the writes of a step into its value with ``operator(value, write)``, in task order."""
 
@@ -49,35 +69,27 @@ class BinaryOperatorAggregate(ValueChannel[Value, Value], Generic[Value]):
     def __init__(self, typ: Any, operator: Callable[[Any, Any], Any], key: str = "") -> None:
         super().__init__(typ, key)
         self.operator = operator
-        self.value = _empty_of(typ)
+        self.value = empty_of(typ)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BinaryOperatorAggregate):
             return False
-        names = {getattr(f, "__name__", None) for f in (self.operator, other.operator)}
-        return "<lambda>" in names or self.operator == other.operator
+        return same_reducer(self.operator, other.operator)
 
     __hash__ = object.__hash__
 
     def from_checkpoint(self, checkpoint: Any) -> Self:
         fresh = self.__class__.__new__(self.__class__)
         fresh.typ, fresh.key, fresh.operator = self.typ, self.key, self.operator
-        fresh.value = _empty_of(self.typ) if checkpoint is MISSING else checkpoint
+        fresh.value = empty_of(self.typ) if checkpoint is MISSING else checkpoint
         return fresh
 
     def update(self, values: Sequence[Value]) -> bool:
         if not values:
             return False
-        overwrites = [found for v in values if (found := overwrite_of(v))[0]]
-        if overwrites:
-            if len(overwrites) > 1:
-                raise InvalidUpdateError(
-                    create_error_message(
-                        message="Can receive only one Overwrite value per super-step.",
-                        error_code=ErrorCode.INVALID_CONCURRENT_GRAPH_UPDATE,
-                    )
-                )
-            self.value = overwrites[0][1]
+        found, replaced = single_overwrite(values)
+        if found:
+            self.value = replaced
             return True
         value = self.value
         for write in values:

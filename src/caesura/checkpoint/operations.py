@@ -125,6 +125,8 @@ class Loaded:
     chain: Chain | None = None
     shape: int = SHAPE
     """Which form it has: ``v`` of LangGraph's checkpoints."""
+    rebuilt: tuple[str, ...] = ()
+    """Channels whose values are not stored here, but were made of what is stored above."""
 
 
 @dataclass(slots=True)

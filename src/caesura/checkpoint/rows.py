@@ -37,14 +37,12 @@ from caesura.checkpoint.operations import (
     Loaded,
     Version,
 )
-from caesura.constants import ERROR, INTERRUPT, RESUME, SCHEDULED
+from caesura.constants import ERROR, EXTRAS, INTERRUPT, RESUME, SCHEDULED
 from caesura.core import patch
 from caesura.errors import DecryptionError, DeserializationError, SerializationError, StorageError
 
 ROW_WEIGHT: Final = 512
 """What reading one more row costs, in bytes of value decoded."""
-EXTRAS: Final = "__checkpoint__"
-"""Metadata key under which a foreign checkpoint keeps what ours do not have."""
 _WINDOW: Final = 64
 _TAGGED: Final = 0xC1
 """The one byte that no MessagePack value starts with."""

@@ -41,9 +41,9 @@ from caesura.checkpoint.operations import (
     Prune,
     PutWrites,
 )
-from caesura.checkpoint.rows import EXTRAS, Codec, matches
+from caesura.checkpoint.rows import Codec, matches
 from caesura.checkpoint.serde.base import SerializerProtocol, maybe_add_typed_methods
-from caesura.constants import INTERRUPT, NS_END, NS_SEP, RESUME
+from caesura.constants import EXTRAS, INTERRUPT, NS_END, NS_SEP, RESUME
 from caesura.core.patch import GONE
 from caesura.interrupts.lifecycle import as_interrupt, is_within
 

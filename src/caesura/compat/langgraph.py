@@ -30,6 +30,16 @@ class LangGraphConflictError(ImportError):
     """The real ``langgraph`` package is imported already, so its names cannot be ours."""
 
 
+_PRIVATE = f"{THEIRS}._internal"
+
+
+def _ours_of(name: str) -> str:
+    """Our name of LangGraph's module ``name``."""
+    if name == _PRIVATE or name.startswith(f"{_PRIVATE}."):
+        return f"{OURS}.compat.internal{name[len(_PRIVATE) :]}"
+    return OURS + name[len(THEIRS) :]
+
+
 class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds ``langgraph.x`` by importing ``caesura.x``."""
 
@@ -38,7 +48,7 @@ class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname != THEIRS and not fullname.startswith(f"{THEIRS}."):
             return None
-        ours = OURS + fullname[len(THEIRS) :]
+        ours = _ours_of(fullname)
         try:
             found = importlib.util.find_spec(ours)
         except ModuleNotFoundError:
@@ -52,7 +62,7 @@ class _Alias(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        module = importlib.import_module(OURS + spec.name[len(THEIRS) :])
+        module = importlib.import_module(_ours_of(spec.name))
         _specs[spec.name] = (module.__spec__, getattr(module, "__loader__", None))
         return module
 

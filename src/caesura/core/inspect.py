@@ -12,7 +12,7 @@ from collections.abc import Generator
 from typing import Any
 
 from caesura.checkpoint.operations import InterruptRow, Load, Loaded
-from caesura.constants import CALLER, CONF, ERROR, RETURN
+from caesura.constants import CALLER, CONF, ERROR, EXTRAS, PUSH, RETURN
 from caesura.core import events
 from caesura.core.apply import apply_writes, task_order
 from caesura.core.effects import Store
@@ -20,6 +20,7 @@ from caesura.core.handling import outcome_of
 from caesura.core.opening import apply_command_writes
 from caesura.core.plan import plan
 from caesura.core.program import Program
+from caesura.core.replaying import rebuilt
 from caesura.core.state import Task, ThreadState
 from caesura.interrupts.lifecycle import as_interrupt, open_interrupts
 from caesura.types import Interrupt, PregelTask, StateSnapshot
@@ -56,9 +57,10 @@ def snapshot_of(
     subgraphs: bool = False,
 ) -> Generator[Store, Any, StateSnapshot]:
     """Describe a loaded checkpoint."""
+    loaded = yield from rebuilt(program, loaded)
     state = ThreadState.from_loaded(program, loaded, stored=False)
     apply_command_writes(state)
-    tasks = plan(state, state.step + FAR)
+    tasks = _as_declared(program, plan(state, state.step + FAR))
     for task in tasks:
         task.writes = outcome_of(state, task)
     finished = [t for t in tasks if t.writes is not None]
@@ -71,7 +73,7 @@ def snapshot_of(
         values=state.read(program.stream_channels) if values is None else values[0],
         next=_next(tasks, live=live),
         config=_config(loaded, loaded.checkpoint_id),
-        metadata={k: v for k, v in loaded.metadata.items() if k != CALLER},
+        metadata={k: v for k, v in loaded.metadata.items() if k not in (CALLER, EXTRAS)},
         created_at=loaded.ts,
         parent_config=_config(loaded, loaded.parent_id) if loaded.parent_id else None,
         tasks=tuple(shown),
@@ -86,6 +88,14 @@ def _without_asker(state: ThreadState, tasks: list[Task]) -> list[Interrupt]:
     """What waits although the program has lost the node that asked."""
     planned = {task.id for task in tasks}
     return open_interrupts(r for r in state.rows if planned.isdisjoint((r.task_id, *r.ancestors)))
+
+
+def _as_declared(program: Program, tasks: list[Task]) -> list[Task]:
+    """Tasks as states show them: `Send`s first, then nodes in the order they were declared in."""
+    if len(tasks) < 2:
+        return tasks
+    places = {name: place for place, name in enumerate(program.nodes)}
+    return sorted(tasks, key=lambda t: -1 if t.path[0] == PUSH else places.get(t.name, 0))
 
 
 def _next(tasks: list[Task], *, live: bool) -> tuple[str, ...]:

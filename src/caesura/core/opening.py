@@ -27,6 +27,7 @@ from caesura.core.apply import Source, apply_writes
 from caesura.core.effects import Effect, Emit, Store
 from caesura.core.plan import plan
 from caesura.core.program import Write
+from caesura.core.replaying import rebuilt
 from caesura.core.state import ThreadState
 from caesura.errors import (
     EmptyInputError,
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
     from caesura.core.turn import Turn
 
 Steps = Generator[Effect, Any, None]
-NO_INPUT_TEXT = "Received no input for __start__"
 _NULL_PREFIX = NULL_TASK_ID[:24]
 
 
@@ -68,6 +68,7 @@ def open_thread(turn: Turn) -> Steps:
     if loaded is None:
         yield from _begin(turn)
         return
+    loaded = yield from rebuilt(request.program, loaded)
     turn.state = ThreadState.from_loaded(
         request.program, loaded, stored=True, next_version=request.next_version
     )
@@ -128,7 +129,9 @@ def _begin(turn: Turn) -> Steps:
         extra = _goto_writes(turn, given)
         given = dict(update_as_tuples(given.update))
     if given is None:
-        raise EmptyInputError(NO_INPUT_TEXT)
+        channels = request.program.input_channels
+        expected = channels if isinstance(channels, str) else list(channels)
+        raise EmptyInputError(f"Received no input for {expected}")
     yield from _take_input(turn, given, extra)
 
 

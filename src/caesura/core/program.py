@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from caesura.channels.base import BaseChannel
+from caesura.channels.delta import DeltaChannel
 from caesura.types import TimeoutPolicy
 
 Write = tuple[str, Any]
@@ -106,6 +107,7 @@ class Program:
     per_step: tuple[str, ...] = field(init=False)
     consuming: frozenset[str] = field(init=False)
     finishing: tuple[str, ...] = field(init=False)
+    deltas: tuple[str, ...] = field(init=False)
     hidden: frozenset[str] = field(init=False)
     caches: bool = field(init=False)
     """Some node has a `CachePolicy`."""
@@ -121,6 +123,7 @@ class Program:
         self.per_step = tuple(n for n, c in self.channels.items() if c.per_step)
         self.consuming = frozenset(n for n, c in self.channels.items() if c.consumes)
         self.finishing = tuple(n for n, c in self.channels.items() if c.finishes)
+        self.deltas = tuple(n for n, c in self.channels.items() if isinstance(c, DeltaChannel))
         self.hidden = frozenset(n for n, node in self.nodes.items() if node.hidden)
         self.caches = any(node.cache is not None for node in self.nodes.values())
         self.timed = any(node.timeout is not None for node in self.nodes.values())

@@ -12,7 +12,8 @@ from typing import Any
 
 from caesura.channels.base import MISSING, BaseChannel
 from caesura.checkpoint.operations import SHAPE, FullState, InterruptRow, Loaded
-from caesura.constants import ERROR, NO_WRITES, PUSH, RETURN
+from caesura.constants import ERROR, EXTRAS, NO_WRITES, PUSH, RETURN
+from caesura.core.older import additions
 from caesura.core.patch import GONE, Patch, diff, shadow
 from caesura.core.program import Node, Program, Write
 from caesura.errors import NodeError, StorageError
@@ -117,6 +118,11 @@ class HandlerTask(Task):
         return (self._source,)
 
 
+def next_text_version(version: str) -> str:
+    """The version after one that LangGraph's savers made: a padded number, a dot, and more."""
+    return f"{int(version.partition('.')[0]) + 1:032}.{0:016}"
+
+
 class ThreadState:
     """See the module. ``shadows`` is None where nothing is stored."""
 
@@ -210,11 +216,15 @@ class ThreadState:
             )
         state = cls(program, loaded.thread_id, loaded.ns, **how)
         values, shadows = loaded.values, state.shadows
+        older = additions(program, loaded) if EXTRAS in loaded.metadata else {}
+        unstored = {*older, *loaded.rebuilt}
+        if older:
+            values = {**values, **{name: value for name, (value, _) in older.items()}}
         for name, spec in program.channels.items():
             if name in values:
                 value = values[name]
                 channel = spec.from_checkpoint(value)
-                if shadows is not None:
+                if shadows is not None and name not in unstored:
                     shadows[name] = shadow(value)
                 if spec.per_step and channel.is_available():
                     state.live.add(name)
@@ -224,9 +234,14 @@ class ThreadState:
         if shadows is not None:
             for name in values.keys() - program.channels.keys():
                 shadows[name] = values[name]
+        state.changed.update(loaded.rebuilt)
         state.versions = dict(loaded.versions)
+        for name, (_, version) in older.items():
+            state.versions[name] = version
         state.seen = {node: dict(seen) for node, seen in loaded.seen.items()}
         state.max_version = max(state.versions.values(), default=None)
+        if isinstance(state.max_version, str) and state.next_version is None:
+            state.next_version = next_text_version
         state.step = loaded.metadata.get("step", -1)
         state.checkpoint_id, state.parent_id = loaded.checkpoint_id, loaded.parent_id
         state.head_id, state.ts = loaded.head_id, loaded.ts

@@ -18,6 +18,7 @@ from caesura.core.inspect import FAR
 from caesura.core.opening import apply_command_writes
 from caesura.core.plan import plan
 from caesura.core.program import Branch, Node, Write
+from caesura.core.replaying import rebuilt
 from caesura.core.state import Task, ThreadState
 from caesura.core.turn import Request, Turn
 from caesura.errors import InvalidUpdateError
@@ -38,6 +39,13 @@ def update_thread(
     turn = Turn(request)
     load = Load(request.thread_id, request.ns, request.checkpoint_id)
     loaded: Loaded | None = yield Store(load)
+    if loaded is None and request.checkpoint_id is not None:
+        raise InvalidUpdateError(
+            f"Thread {request.thread_id!r} has no checkpoint {request.checkpoint_id!r} to update. "
+            "Nothing was stored. Leave the checkpoint_id out to update the newest one."
+        )
+    if loaded is not None:
+        loaded = yield from rebuilt(request.program, loaded)
     _stand(turn, loaded)
     for updates in supersteps:
         yield from _superstep(turn, updates, decide)
@@ -59,13 +67,12 @@ def _stand(turn: Turn, loaded: Loaded | None) -> None:
 def _superstep(turn: Turn, updates: Sequence[StateUpdate], decide: Decide) -> Steps:
     state = turn.state
     if len(updates) > 1:
-        if any(update.as_node is None for update in updates):
-            raise InvalidUpdateError("as_node is required when applying multiple updates")
+        _check_several([update.as_node for update in updates])
     elif (special := _SPECIAL.get(updates[0].as_node or "")) is not None:
         yield from special(turn, updates[0], decide)
         return
-    if len(updates) == 1 and updates[0].values is None and updates[0].as_node is None:
-        yield from _save(turn, "update", max(state.step, -2) + 1)
+    if state.versions and updates[0].values is None and updates[0].as_node is None:
+        yield from _save(turn, "update", state.step + 1)
         return
     sources: list[Source] = []
     for update in updates:
@@ -73,8 +80,16 @@ def _superstep(turn: Turn, updates: Sequence[StateUpdate], decide: Decide) -> St
         writes = yield from _writes_as(state, node, update.values, decide)
         sources.append((node.name, (INTERRUPT,), writes))
     state.updated = apply_writes(state, sources)
-    first = -1 if state.step < -1 else state.step
-    yield from _save(turn, "update", first + 1)
+    yield from _save(turn, "update", max(state.step, -1) + 1)
+
+
+def _check_several(names: Sequence[str | None]) -> None:
+    """Raises `InvalidUpdateError` for what cannot be one of several updates of a checkpoint."""
+    if None in names:
+        raise InvalidUpdateError("as_node is required when applying multiple updates")
+    for name, text in _ALONE.items():
+        if name in names:
+            raise InvalidUpdateError(text)
 
 
 def _save(turn: Turn, source: str, step: int) -> Steps:
@@ -130,7 +145,7 @@ def _finish(turn: Turn, update: StateUpdate, decide: Decide) -> Steps:
     tasks = sorted(plan(state, state.step + FAR), key=task_order)
     sources: list[Source] = [(t.name, t.triggers, _saved(state, t)) for t in tasks]
     state.updated = apply_writes(state, [*sources, (INPUT, (INTERRUPT,), ())])
-    yield from _save(turn, "update", state.step + 1)
+    yield from _save(turn, "update", max(state.step, -1) + 1)
 
 
 def _saved(state: ThreadState, task: Task) -> list[Write]:
@@ -140,24 +155,40 @@ def _saved(state: ThreadState, task: Task) -> list[Write]:
 def _as_input(turn: Turn, update: StateUpdate, decide: Decide) -> Steps:
     """As ``__input__``: like new input, which START has yet to take."""
     state = turn.state
-    channel = turn.request.program.input_channels
-    given = update.values
+    channels, given = turn.request.program.input_channels, update.values
+    if given is None:
+        raise InvalidUpdateError(f"Received no input writes for {channels}")
     writes: list[Write] = (
-        [(channel, given)] if isinstance(channel, str) else [(k, given[k]) for k in given]
+        [(channels, given)] if isinstance(channels, str) else [(k, given[k]) for k in given]
     )
     state.updated = apply_writes(state, [("", (), writes)])
     yield from _save(turn, "input", state.step + 1)
 
 
 def _as_copy(turn: Turn, update: StateUpdate, decide: Decide) -> Steps:
-    """As ``__copy__``: a fork beside the addressed checkpoint, with its parent."""
+    """As ``__copy__``: a fork beside the addressed checkpoint, with its parent. A list of values is
+    a list of updates, ``(values, as_node)``, of one more checkpoint on top."""
     state = turn.state
+    if not state.versions:
+        raise InvalidUpdateError("Cannot copy a non-existent checkpoint")
+    items = update.values if isinstance(update.values, (list, tuple)) else ()
+    updates = [_follow_up(item) for item in items]
     turn.stored_id = state.parent_id
     state.chain = None
     yield from _save(turn, "fork", state.step + 1)
-    for item in update.values or ():
-        values, as_node = (*item, None)[:2] if isinstance(item, (list, tuple)) else (item, None)
-        yield from _superstep(turn, [StateUpdate(values, as_node)], decide)
+    if updates:
+        yield from _superstep(turn, updates, decide)
 
 
+def _follow_up(item: Any) -> StateUpdate:
+    if not isinstance(item, (list, tuple)) or not 1 <= len(item) <= 3:
+        raise InvalidUpdateError(f"Expected (values, as_node) to follow a copy, got {item!r}")
+    return StateUpdate(*item)
+
+
+_ALONE = {
+    INPUT: "Cannot apply multiple updates when updating as input",
+    END: "Cannot apply multiple updates when clearing state",
+    COPY: "Cannot copy checkpoint with multiple updates",
+}
 _SPECIAL: dict[str, Any] = {END: _finish, INPUT: _as_input, COPY: _as_copy}

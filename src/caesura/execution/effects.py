@@ -49,7 +49,7 @@ async def aperform(steps: Generator[Any, Any, Any], saver: Any) -> Any:
         elif type(effect) is Call:
             action = effect.action
             if action.afunc is not None:
-                value = await action.afunc(*effect.args, **_outside(action))
+                value = await action.afunc(*effect.args, **injected_outside(action))
             else:
                 value = _call(effect)
             if inspect.isawaitable(value):
@@ -60,10 +60,10 @@ def _call(effect: Call) -> Any:
     action = effect.action
     if action.func is None:
         raise no_sync_form(action.name)
-    return action.func(*effect.args, **_outside(action))
+    return action.func(*effect.args, **injected_outside(action))
 
 
-def _outside(action: Action) -> dict[str, Any]:
+def injected_outside(action: Action) -> dict[str, Any]:
     """What is injected where no run is going on."""
     runtime: Runtime[Any] = Runtime()
     known = {

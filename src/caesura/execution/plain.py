@@ -25,7 +25,7 @@ from caesura.checkpoint.operations import (
     PutWrites,
     Withdraw,
 )
-from caesura.constants import ERROR, INTERRUPT, NULL_TASK_ID, RESUME, SCHEDULED
+from caesura.constants import ERROR, EXTRAS, INTERRUPT, NULL_TASK_ID, RESUME, SCHEDULED
 from caesura.core.events import thread_config
 from caesura.interrupts import lifecycle
 from caesura.types import Interrupt
@@ -123,7 +123,7 @@ def _loaded(thread_id: str, ns: str, tuple_: Any, head: Any, answers: dict[str, 
         checkpoint_id=checkpoint["id"],
         parent_id=parent,
         ts=checkpoint["ts"],
-        metadata=dict(tuple_.metadata or {}),
+        metadata=_metadata(tuple_),
         values=dict(checkpoint["channel_values"]),
         versions=dict(checkpoint["channel_versions"]),
         seen={k: dict(v) for k, v in checkpoint["versions_seen"].items()},
@@ -133,6 +133,14 @@ def _loaded(thread_id: str, ns: str, tuple_: Any, head: Any, answers: dict[str, 
         head_id=head.checkpoint["id"] if head is not None else checkpoint["id"],
         shape=checkpoint.get("v", SHAPE),
     )
+
+
+def _metadata(tuple_: Any) -> dict[str, Any]:
+    """The metadata; of a checkpoint in an older shape also what tells how to read it."""
+    metadata, checkpoint = dict(tuple_.metadata or {}), tuple_.checkpoint
+    if checkpoint.get("v", 4) < 4:
+        metadata[EXTRAS] = {key: checkpoint.get(key) for key in ("v", "pending_sends")}
+    return metadata
 
 
 def _answered(row: InterruptRow, answers: dict[str, Any], done: bool) -> InterruptRow:

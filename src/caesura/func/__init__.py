@@ -10,7 +10,17 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    ParamSpec,
+    TypeVar,
+    get_args,
+    get_origin,
+    overload,
+)
 
 from caesura.channels.ephemeral_value import EphemeralValue
 from caesura.channels.last_value import LastValue
@@ -24,17 +34,22 @@ from caesura.execution.body import matches, retry_policies
 from caesura.execution.cache import call_namespace
 from caesura.execution.call import TaskSpec, start_call
 from caesura.execution.context import TaskScope
-from caesura.graph.injection import (
+from caesura.pregel.allowing import declare
+from caesura.pregel.compiled import Pregel
+from caesura.pregel.describing import Shape
+from caesura.pregel.injection import (
     action_of,
     closure_graphs,
     first_annotation,
     name_of,
     return_annotation,
 )
-from caesura.pregel.allowing import declare
-from caesura.pregel.compiled import Pregel
 from caesura.types import RetryPolicy, Send, TimeoutPolicy
-from caesura.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
+from caesura.warnings import (
+    LangGraphDeprecatedSinceV05,
+    LangGraphDeprecatedSinceV10,
+    warn_renamed,
+)
 
 if TYPE_CHECKING:
     from caesura.cache.base import BaseCache
@@ -148,7 +163,7 @@ def task(
     safe = _safe_exceptions(effect, tuple(not_done), retry_policy, cache_policy, deprecated)
     timeout = TimeoutPolicy.coerce(timeout)
     if "retry" in deprecated:
-        _warn("`retry` is deprecated. Please use `retry_policy` instead.")
+        warn_renamed("retry", "retry_policy", LangGraphDeprecatedSinceV05, 2)
         retry_policy = retry_policy or deprecated["retry"]
 
     def decorate(function: Any) -> Any:
@@ -236,16 +251,10 @@ class entrypoint(Generic[R]):
         **deprecated: Any,
     ) -> None:
         if "retry" in deprecated:
-            _warn("`retry` is deprecated. Please use `retry_policy` instead.")
+            warn_renamed("retry", "retry_policy", LangGraphDeprecatedSinceV05, 2)
             retry_policy = retry_policy or deprecated["retry"]
         if "config_schema" in deprecated:
-            from warnings import warn
-
-            warn(
-                "`config_schema` is deprecated. Please use `context_schema` instead.",
-                LangGraphDeprecatedSinceV10,
-                stacklevel=2,
-            )
+            warn_renamed("config_schema", "context_schema", LangGraphDeprecatedSinceV10, 2)
             context_schema = context_schema or deprecated["config_schema"]
         self.checkpointer = checkpointer
         self.store = store
@@ -278,9 +287,16 @@ class EntrypointProgram(Pregel):
     default_stream_mode = "updates"
 
     def __init__(self, program: Program, *, function: Callable[..., Any], **how: Any) -> None:
-        super().__init__(program, **how)
+        self._assemble(program, **how)
         self.function = function
         self.__doc__ = function.__doc__
+
+    def shape_of(self, side: Literal["input", "output"]) -> Shape:
+        """The annotation of the first parameter, or of what is returned (not of what is saved)."""
+        if side == "input":
+            return Shape(first_annotation(self.function))
+        given = return_annotation(self.function)
+        return Shape(get_args(given)[0] if get_origin(given) is Final else given)
 
 
 def _program(function: Callable[..., Any], retry: Any, cache: Any, timeout: Any) -> Program:
@@ -337,9 +353,3 @@ def _collect(result: Any) -> list[Write]:
     if isinstance(result, Final):
         return [(END, result.value), (PREVIOUS, result.save)]
     return [(END, result), (PREVIOUS, result)]
-
-
-def _warn(message: str) -> None:
-    from warnings import warn
-
-    warn(message, LangGraphDeprecatedSinceV05, stacklevel=3)

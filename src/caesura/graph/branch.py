@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from caesura.constants import END, START, TASKS
 from caesura.core.program import Action, Write
 from caesura.errors import InvalidUpdateError
-from caesura.graph.injection import action_of, return_annotation
+from caesura.pregel.injection import action_of, return_annotation
 from caesura.types import Send
 
 

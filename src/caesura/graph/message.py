@@ -17,7 +17,14 @@ from caesura.config import current_scope
 from caesura.graph.state import StateGraph
 from caesura.messages.kinds import REMOVE_ALL_MESSAGES, AnyMessage, Message, new_message_id
 from caesura.messages.openai import with_openai_blocks
-from caesura.messages.reading import as_list, is_removal, langchain, read_message, reader
+from caesura.messages.reading import (
+    as_list,
+    is_message,
+    is_removal,
+    langchain,
+    read_message,
+    reader,
+)
 from caesura.warnings import LangGraphDeprecatedSinceV10
 
 __all__ = ("REMOVE_ALL_MESSAGES", "MessageGraph", "MessagesState", "add_messages", "push_message")
@@ -122,6 +129,27 @@ class MessagesState(TypedDict):
     """A state with a conversation; extend it with keys of your own."""
 
     messages: Annotated[list[AnyMessage], add_messages]
+
+
+def _messages_delta_reducer(state: list[Any], writes: list[Any]) -> list[Any]:
+    """The reducer of messages for a `DeltaChannel`: ``state`` after all ``writes`` of a step.
+
+    As `add_messages`, but bound to give the same for writes taken one by one: it makes no ids, a
+    message that is removed and written again goes to the end, and removing what is not there, also
+    `REMOVE_ALL_MESSAGES`, does nothing.
+    """
+    written = [item for write in writes for item in as_list(write)]
+    read = reader(state, written)
+    merged: dict[Any, Any] = {}
+    for item in (*state, *written):
+        message = item if is_message(item) else read(item)
+        key = object() if message.id is None else message.id
+        if is_removal(message):
+            merged.pop(key, None)
+        else:
+            # Written again by itself, it may have been changed in place; a copy shows that.
+            merged[key] = copy.copy(message) if merged.get(key) is message else message
+    return list(merged.values())
 
 
 class MessageGraph(StateGraph[Any, Any, Any, Any]):

@@ -9,27 +9,14 @@ from typing import Annotated, Any, NotRequired, Required, get_args, get_origin, 
 
 from caesura.channels.base import BaseChannel
 from caesura.channels.binop import BinaryOperatorAggregate
+from caesura.channels.delta import DeltaChannel
 from caesura.channels.last_value import LastValue
 from caesura.constants import ROOT
 from caesura.managed.base import is_managed_value
+from caesura.schemas.kinds import has_keys
 from caesura.types import is_pydantic
 
 Channels = dict[str, BaseChannel[Any, Any, Any]]
-
-
-def has_keys(schema: Any) -> bool:
-    """True if ``schema`` declares keys; otherwise the state is one bare value."""
-    return isinstance(schema, type) and bool(
-        getattr(schema, "__annotations__", None) or _fields(schema)
-    )
-
-
-def _fields(schema: Any) -> Any:
-    if is_pydantic(schema):
-        return schema.model_fields
-    if any(getattr(base, "__annotations__", None) for base in schema.__mro__[:-1]):
-        return get_type_hints(schema, include_extras=True)
-    return None
 
 
 def channels_of(schema: Any) -> tuple[Channels, dict[str, Any]]:
@@ -80,6 +67,8 @@ def _channel(key: str, annotation: Any) -> BaseChannel[Any, Any, Any]:
         if isinstance(item, BaseChannel):
             found = item.copy()
             found.key = key
+            if isinstance(found, DeltaChannel):
+                found.typ = base
             return found
         if isinstance(item, type) and issubclass(item, BaseChannel):
             found = item(base)

@@ -25,19 +25,25 @@ from caesura.core.program import NO_INPUT, Action, Branch, Node, Program, Write
 from caesura.core.timing import timeout_of
 from caesura.execution.body import retry_policies
 from caesura.graph.branch import BranchSpec
-from caesura.graph.injection import (
+from caesura.graph.schema import channels_of, coercer
+from caesura.graph.writing import collector
+from caesura.pregel.compiled import Pregel
+from caesura.pregel.describing import Shape
+from caesura.pregel.injection import (
     action_of,
     closure_graphs,
     first_annotation,
     name_of,
     return_annotation,
 )
-from caesura.graph.schema import channels_of, coercer, has_keys
-from caesura.graph.writing import collector
-from caesura.pregel.compiled import Pregel
+from caesura.schemas.kinds import has_keys
 from caesura.types import Command, Send, TimeoutPolicy, ensure_valid_checkpointer, is_pydantic
 from caesura.typing import ContextT, InputT, OutputT, StateT
-from caesura.warnings import LangGraphDeprecatedSinceV05, LangGraphDeprecatedSinceV10
+from caesura.warnings import (
+    LangGraphDeprecatedSinceV05,
+    LangGraphDeprecatedSinceV10,
+    warn_renamed,
+)
 
 
 @dataclass(slots=True)
@@ -79,9 +85,9 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
     ) -> None:
         for old, new in (("input", "input_schema"), ("output", "output_schema")):
             if old in deprecated:
-                _warn_renamed(old, new, LangGraphDeprecatedSinceV05)
+                warn_renamed(old, new, LangGraphDeprecatedSinceV05, 2)
         if "config_schema" in deprecated:
-            _warn_renamed("config_schema", "context_schema", LangGraphDeprecatedSinceV10)
+            warn_renamed("config_schema", "context_schema", LangGraphDeprecatedSinceV10, 2)
         context_schema = context_schema or deprecated.pop("config_schema", None)
         self.state_schema: Any = state_schema
         self.context_schema: Any = context_schema
@@ -151,10 +157,10 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         taken or reserved name, and for a timeout that is not positive.
         """
         if "retry" in deprecated:
-            _warn_renamed("retry", "retry_policy", LangGraphDeprecatedSinceV05)
+            warn_renamed("retry", "retry_policy", LangGraphDeprecatedSinceV05, 2)
             retry_policy = retry_policy or deprecated["retry"]
         if "input" in deprecated:
-            _warn_renamed("input", "input_schema", LangGraphDeprecatedSinceV05)
+            warn_renamed("input", "input_schema", LangGraphDeprecatedSinceV05, 2)
             input_schema = input_schema or deprecated["input"]
         name, function = self._name_and_function(node, action)
         self._check_new_node(name)
@@ -391,8 +397,16 @@ class CompiledStateGraph(Pregel):
     def __init__(
         self, program: Program, *, builder: StateGraph[Any, Any, Any, Any], **how: Any
     ) -> None:
-        super().__init__(program, **how)
+        self._assemble(program, **how)
         self.builder = builder
+
+    def shape_of(self, side: Literal["input", "output"]) -> Shape:
+        builder = self.builder
+        return Shape(builder.input_schema if side == "input" else builder.output_schema, named=True)
+
+    def _model_shape(self, side: Literal["input", "output"]) -> Shape:
+        keyed = side == "output" and not isinstance(self.program.output_channels, str)
+        return super().shape_of(side) if keyed else self.shape_of(side)
 
     def coerce_output(self, values: Any) -> Any:
         schema = self.builder.output_schema
@@ -596,12 +610,6 @@ def _destinations(function: Any) -> Any:
     if args and get_origin(args[0]) is Literal:
         return tuple(get_args(args[0]))
     return ()
-
-
-def _warn_renamed(old: str, new: str, category: Any) -> None:
-    from warnings import warn
-
-    warn(f"`{old}` is deprecated. Please use `{new}` instead.", category, stacklevel=4)
 
 
 __all__ = ("END", "START", "CompiledStateGraph", "StateGraph")

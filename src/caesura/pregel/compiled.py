@@ -7,9 +7,12 @@ result. The async twins differ in the driver only.
 from __future__ import annotations
 
 import asyncio
+import functools
+import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Literal, Self, cast
 
+from caesura.channels.base import BaseChannel
 from caesura.checkpoint.operations import History, Load, Loaded
 from caesura.checkpoint.serde.reachable import collect_types
 from caesura.config import scope_set
@@ -27,19 +30,103 @@ from caesura.execution.effects import aexecute, aperform, decide_branch, perform
 from caesura.execution.plain import store_of
 from caesura.execution.sync import SyncDriver
 from caesura.pregel.allowing import declared_types
+from caesura.pregel.batching import arun_each, configs_of, in_order, limit_of, run_each
+from caesura.pregel.building import (
+    NodeBuilder,
+    Parts,
+    PregelNode,
+    check_parts,
+    parts_of,
+    program_of,
+)
 from caesura.pregel.composing import as_runnable, borrowed, join_runnables
 from caesura.pregel.configs import durability_of, merge_configs, stored_metadata, thread_of
+from caesura.pregel.describing import (
+    Shape,
+    config_model,
+    context_json,
+    json_of,
+    model_of,
+    suffixed,
+    types_of,
+)
 from caesura.pregel.opening import Ask, _custom_versions, open_frame
+from caesura.schemas.kinds import JsonSchema
 from caesura.streaming.modes import Stream
 from caesura.types import GraphOutput, StateSnapshot, StateUpdate, ensure_valid_checkpointer
+from caesura.warnings import LangGraphDeprecatedSinceV10, warn_renamed
 
 
 class Pregel:
     """A compiled program. Immutable; many threads and event loops may use it at once."""
 
     default_stream_mode: str = "values"
+    parts: Parts | None = None
+    """What a program made by hand is made of."""
+    stream_eager = False
+    cache_policy: Any = None
 
     def __init__(
+        self,
+        *,
+        nodes: Mapping[str, PregelNode | NodeBuilder],
+        channels: Mapping[str, Any] | None,
+        input_channels: str | Sequence[str],
+        output_channels: str | Sequence[str],
+        stream_channels: str | Sequence[str] | None = None,
+        auto_validate: bool = True,
+        stream_mode: Any = "values",
+        interrupt_before_nodes: Any = (),
+        interrupt_after_nodes: Any = (),
+        step_timeout: float | None = None,
+        debug: bool | None = None,
+        checkpointer: Any = None,
+        store: Any = None,
+        cache: Any = None,
+        retry_policy: Any = (),
+        cache_policy: Any = None,
+        context_schema: Any = None,
+        config: Mapping[str, Any] | None = None,
+        name: str = "LangGraph",
+        **deprecated: Any,
+    ) -> None:
+        """A program made by hand. Most are made by `StateGraph` or `entrypoint` instead.
+
+        ``nodes`` run when a channel that they subscribe to changes, until none changes any more.
+        ``channels``: name → channel (or managed value). ``input_channels``, ``output_channels``: one
+        name, for bare values, or several, for dicts; ``stream_channels``: what streams and states
+        show, by default every channel. ``auto_validate``: see `validate`.
+
+        Raises ValueError for parts that do not fit together.
+        """
+        parts = parts_of(nodes, channels, input_channels, output_channels, stream_channels)
+        if "config_type" in deprecated:
+            warn_renamed("config_type", "context_schema", LangGraphDeprecatedSinceV10, 2)
+            context_schema = context_schema or deprecated.pop("config_type")
+        if unknown := deprecated.keys() - {"stream_eager", "trigger_to_nodes"}:
+            raise TypeError(f"Pregel got unexpected arguments {sorted(unknown)}")
+        if auto_validate:
+            check_parts(parts, _named(interrupt_before_nodes, interrupt_after_nodes))
+        self._assemble(
+            program_of(parts, name, cache_policy),
+            checkpointer=checkpointer,
+            store=store,
+            cache=cache,
+            interrupt_before=interrupt_before_nodes,
+            interrupt_after=interrupt_after_nodes,
+            name=name,
+            context_schema=context_schema,
+            config=config,
+            debug=bool(debug),
+            step_timeout=step_timeout,
+            retry_policy=retry_policy,
+            schemas=[c.ValueType for c in parts.channels.values() if isinstance(c, BaseChannel)],
+        )
+        self.parts = parts
+        self.stream_mode = stream_mode
+        self.cache_policy = cache_policy
+
+    def _assemble(
         self,
         program: Program,
         *,
@@ -52,6 +139,8 @@ class Pregel:
         context_schema: Any = None,
         config: Mapping[str, Any] | None = None,
         debug: bool = False,
+        step_timeout: float | None = None,
+        retry_policy: Any = (),
         schemas: Iterable[Any] = (),
     ) -> None:
         """``schemas``: what its state is made of; their classes may be built from stored data."""
@@ -66,14 +155,15 @@ class Pregel:
         self.config: dict[str, Any] = dict(config or {})
         self.debug = debug
         self.stream_mode = self.default_stream_mode
-        self.step_timeout: float | None = None
+        self.step_timeout = step_timeout
         """Seconds that a step may take; then the run ends with a builtin ``TimeoutError``."""
-        self.retry_policy: Any = ()
+        self.retry_policy = retry_policy
         """One `RetryPolicy` or several, for the nodes that have none."""
         self._schemas = tuple(schemas)
         self._twins: dict[int, tuple[Any, Any, int]] = {}
         self._told = (0, 0)
         join_runnables(Pregel)
+        self._models: dict[str, Any] = {}
 
     # --- what it is made of ------------------------------------------------------------------
 
@@ -111,9 +201,13 @@ class Pregel:
         return [keys] if isinstance(keys, str) else list(keys)
 
     @property
-    def trigger_to_nodes(self) -> dict[str, Sequence[str]]:
-        """Channel → the nodes it triggers."""
-        return dict(self.program.listeners)
+    def trigger_to_nodes(self) -> dict[str, list[str]]:
+        """Channel → the nodes it triggers, in the order they were declared in."""
+        found: dict[str, list[str]] = {}
+        for name, node in self.program.nodes.items():
+            for channel in node.triggers:
+                found.setdefault(channel, []).append(name)
+        return found
 
     @property
     def own_saver(self) -> Any:
@@ -169,10 +263,6 @@ class Pregel:
         """What LangChain's runnables can do with any of them (`caesura.pregel.composing`)."""
         return borrowed(self, name)
 
-    def validate(self) -> Any:
-        """Itself; kept for programs that call it."""
-        return self
-
     def clear_cache(self, nodes: Sequence[str] | None = None) -> None:
         """Forget the cached results of these nodes, or of all; not those of tasks and nested graphs.
 
@@ -188,6 +278,80 @@ class Pregel:
         if self.cache is None:
             raise ValueError("No cache is set for this graph. Cannot clear cache.")
         return self.cache
+
+    def validate(self) -> Self:
+        """Check a program made by hand; returns it. Raises ValueError if its parts do not fit."""
+        if self.parts is not None:
+            stops = _named(self.interrupt_before_nodes, self.interrupt_after_nodes)
+            check_parts(self.parts, stops)
+        return self
+
+    # --- schemas -----------------------------------------------------------------------------
+
+    def shape_of(self, side: Literal["input", "output"]) -> Shape:
+        """What this side of the program takes or gives."""
+        if side == "input":
+            return types_of(self.program.channels, self.program.input_channels, "UpdateType")
+        return types_of(self.program.channels, self.program.output_channels, "ValueType")
+
+    def get_input_jsonschema(self, config: Any = None) -> JsonSchema:
+        """The JSON Schema of the input. ``config`` changes nothing."""
+        return json_of(self.shape_of("input"), suffixed(self.name, "input"))
+
+    def get_output_jsonschema(self, config: Any = None) -> JsonSchema:
+        """The JSON Schema of the output. ``config`` changes nothing."""
+        return json_of(self.shape_of("output"), suffixed(self.name, "output"))
+
+    def get_context_jsonschema(self) -> JsonSchema | None:
+        """The JSON Schema of the context class; None if there is none."""
+        return None if self.context_schema is None else context_json(self.context_schema)
+
+    def get_input_schema(self, config: Any = None) -> Any:
+        """The pydantic model of the input. Raises ImportError without pydantic."""
+        return self._model_of("input")
+
+    def get_output_schema(self, config: Any = None) -> Any:
+        """The pydantic model of the output; no key is required. Raises ImportError without pydantic."""
+        return self._model_of("output")
+
+    @property
+    def input_schema(self) -> Any:
+        """As `get_input_schema`."""
+        return self._model_of("input")
+
+    @property
+    def output_schema(self) -> Any:
+        """As `get_output_schema`."""
+        return self._model_of("output")
+
+    def _model_of(self, side: Literal["input", "output"]) -> Any:
+        title = suffixed(self.name, side)
+        if title not in self._models:
+            self._models[title] = model_of(self._model_shape(side), title)
+        return self._models[title]
+
+    def _model_shape(self, side: Literal["input", "output"]) -> Shape:
+        return self.shape_of(side)
+
+    def config_schema(self, *, include: Sequence[str] | None = None) -> Any:
+        """The pydantic model of the config. Deprecated: use `get_context_jsonschema`."""
+        warnings.warn(
+            "`config_schema` is deprecated. Use `get_context_jsonschema` for the relevant schema "
+            "instead.",
+            LangGraphDeprecatedSinceV10,
+            stacklevel=2,
+        )
+        return config_model(self.context_schema, suffixed(self.name, "config"))
+
+    def get_config_jsonschema(self, *, include: Sequence[str] | None = None) -> JsonSchema:
+        """The JSON Schema of the config. Deprecated: use `get_context_jsonschema`."""
+        warnings.warn(
+            "`get_config_jsonschema` is deprecated. Use `get_context_jsonschema` instead.",
+            LangGraphDeprecatedSinceV10,
+            stacklevel=2,
+        )
+        model = config_model(self.context_schema, suffixed(self.name, "config"))
+        return cast(JsonSchema, model.model_json_schema())
 
     def coerce_output(self, values: Any) -> Any:
         """``values`` as an instance of the state class, for ``version="v2"``."""
@@ -449,16 +613,65 @@ class Pregel:
         shown[INTERRUPT] = list(outcome.interrupts)
         return shown
 
-    def batch(self, inputs: Sequence[Any], config: Any = None, **how: Any) -> list[Any]:
-        """`invoke` for each input, one after the other; ``config`` is one or a list of them."""
-        configs = config if isinstance(config, list) else [config] * len(inputs)
-        return [self.invoke(i, c, **how) for i, c in zip(inputs, configs, strict=True)]
+    def batch(
+        self,
+        inputs: Sequence[Any],
+        config: Any = None,
+        *,
+        return_exceptions: bool = False,
+        **how: Any,
+    ) -> list[Any]:
+        """`invoke` for all inputs at once; ``config`` is one for all, or a list of them.
 
-    async def abatch(self, inputs: Sequence[Any], config: Any = None, **how: Any) -> list[Any]:
-        """`ainvoke` for all inputs at once."""
-        configs = config if isinstance(config, list) else [config] * len(inputs)
-        runs = (self.ainvoke(i, c, **how) for i, c in zip(inputs, configs, strict=True))
-        return list(await asyncio.gather(*runs))
+        ``return_exceptions``: a failure stands where its result would. Raises ValueError for a list
+        of configs that does not match, and what a run raises.
+        """
+        found = self.batch_as_completed(inputs, config, return_exceptions=return_exceptions, **how)
+        return in_order(list(found))
+
+    def batch_as_completed(
+        self,
+        inputs: Sequence[Any],
+        config: Any = None,
+        *,
+        return_exceptions: bool = False,
+        **how: Any,
+    ) -> Iterator[tuple[int, Any]]:
+        """As `batch`; yields ``(place of the input, result)`` as each run ends."""
+        configs = configs_of(config, len(inputs))
+        jobs = [
+            functools.partial(self.invoke, given, config, **how)
+            for given, config in zip(inputs, configs, strict=True)
+        ]
+        return run_each(jobs, limit_of(configs), return_exceptions)
+
+    async def abatch(
+        self,
+        inputs: Sequence[Any],
+        config: Any = None,
+        *,
+        return_exceptions: bool = False,
+        **how: Any,
+    ) -> list[Any]:
+        """Async form of `batch`."""
+        found = self.abatch_as_completed(inputs, config, return_exceptions=return_exceptions, **how)
+        return in_order([item async for item in found])
+
+    def abatch_as_completed(
+        self,
+        inputs: Sequence[Any],
+        config: Any = None,
+        *,
+        return_exceptions: bool = False,
+        **how: Any,
+    ) -> AsyncIterator[tuple[int, Any]]:
+        """Async form of `batch_as_completed`."""
+        configs = configs_of(config, len(inputs))
+        jobs = [
+            functools.partial(self.ainvoke, given, config, **how)
+            for given, config in zip(inputs, configs, strict=True)
+        ]
+        return arun_each(jobs, limit_of(configs), return_exceptions)
 
     # --- threads -----------------------------------------------------------------------------
 
@@ -610,6 +823,10 @@ class Pregel:
 
     def get_graph(self, config: Any = None, *, xray: bool | int = False) -> Any:
         """The program as a drawable graph."""
+        if self.parts is not None:
+            from caesura.pregel.picturing import picture_of
+
+            return picture_of(self.parts)
         from caesura.drawing import graph_of
 
         return graph_of(self, xray=xray)
@@ -617,6 +834,11 @@ class Pregel:
     async def aget_graph(self, config: Any = None, *, xray: bool | int = False) -> Any:
         """Async form of `get_graph`."""
         return self.get_graph(config, xray=xray)
+
+
+def _named(*stops: Any) -> list[str]:
+    """The nodes that breakpoints name."""
+    return [name for part in stops if part != "*" for name in part or ()]
 
 
 def _several(found: Any) -> Iterable[Any]:

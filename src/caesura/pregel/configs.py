@@ -9,6 +9,7 @@ from typing import Any
 from caesura.config import default_recursion_limit
 from caesura.constants import CONF
 from caesura.types import is_pydantic
+from caesura.warnings import LangGraphDeprecatedSinceV10, warn_renamed
 
 _ADDRESS = frozenset({"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"})
 _NEEDED = (
@@ -82,18 +83,10 @@ def durability_of(durability: str | None, checkpoint_during: bool | None) -> str
     """The durability asked for, the deprecated way included."""
     if checkpoint_during is None:
         return durability
-    from warnings import warn
-
-    from caesura.warnings import LangGraphDeprecatedSinceV10
-
+    warn_renamed("checkpoint_during", "durability", LangGraphDeprecatedSinceV10, 3)
     if durability is not None:
         raise ValueError(
             "Cannot use both `checkpoint_during` and `durability` parameters. "
             "Please use `durability` instead."
         )
-    warn(
-        "`checkpoint_during` is deprecated. Please use `durability` instead.",
-        LangGraphDeprecatedSinceV10,
-        stacklevel=4,
-    )
     return "async" if checkpoint_during else "exit"

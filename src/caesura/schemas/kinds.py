@@ -44,6 +44,21 @@ def is_typed_dict(tp: Any) -> bool:
     return isinstance(tp, type) and issubclass(tp, dict) and hasattr(tp, "__required_keys__")
 
 
+def has_keys(schema: Any) -> bool:
+    """True if ``schema`` declares keys; otherwise a state of it is one bare value."""
+    return isinstance(schema, type) and bool(
+        getattr(schema, "__annotations__", None) or _fields(schema)
+    )
+
+
+def _fields(schema: Any) -> Any:
+    if hasattr(schema, "model_fields"):
+        return schema.model_fields
+    if any(getattr(base, "__annotations__", None) for base in schema.__mro__[:-1]):
+        return typing.get_type_hints(schema, include_extras=True)
+    return None
+
+
 def enum_json(member: Enum) -> Any:
     """The value, where JSON has it, else the name."""
     kind = type(member)

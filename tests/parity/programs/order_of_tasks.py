@@ -1,15 +1,10 @@
-"""Tasks of a step are planned by name; a state lists them in the same order."""
+"""Tasks of a step are planned by name; a state lists them as the nodes were added."""
 
 import operator
 from typing import Annotated, TypedDict
 
 from langgraph.graph import START, StateGraph
 from langgraph.types import interrupt
-
-DEVIATIONS = {
-    "in the state": "a state lists tasks in the order they are planned; LangGraph as they were added",
-    "in the history": "a state lists tasks in the order they are planned; LangGraph as they were added",
-}
 
 
 class State(TypedDict):

@@ -278,7 +278,7 @@ _BY_NAME: Final[dict[TypeName, _Describe]] = {
     ("caesura.types", "Send"): _send,
     ("caesura.store.base", "Item"): _item,
     ("caesura.store.base", "SearchItem"): _item,
-    ("caesura.checkpoint.serde.types", "_DeltaSnapshot"): _delta,
+    ("caesura.channels.delta", "_DeltaSnapshot"): _delta,
     **{name: _address for name in STDLIB if name[0] == "ipaddress"},
 }
 _describers: dict[type, _Describe | None] = {}

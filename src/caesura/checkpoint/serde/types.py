@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
+from caesura.channels.delta import _DeltaSnapshot
 from caesura.constants import ERROR, INTERRUPT, RESUME, SCHEDULED, TASKS
 
 __all__ = [
@@ -15,17 +16,12 @@ __all__ = [
     "TASKS",
     "ChannelProtocol",
     "SendProtocol",
+    "_DeltaSnapshot",
 ]
 
 Value = TypeVar("Value", covariant=True)
 Update = TypeVar("Update", contravariant=True)
 C = TypeVar("C")
-
-
-class _DeltaSnapshot(NamedTuple):
-    """A stored full value of a channel whose other stored values are changes."""
-
-    value: Any
 
 
 class ChannelProtocol(Protocol[Value, Update, C]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import inspect
 import warnings
@@ -18,7 +19,7 @@ def action_of(function: Any, name: str | None = None) -> Action:
     """``function`` as drivers call it. Raises TypeError if it cannot be called."""
     if isinstance(function, dict):
         function = _parallel(function)
-    if hasattr(function, "invoke") and hasattr(function, "ainvoke"):
+    if is_runnable(function):
         return _runnable(function, name)
     if not callable(function):
         raise TypeError(
@@ -35,6 +36,11 @@ def action_of(function: Any, name: str | None = None) -> Action:
     if inspect.isgeneratorfunction(_innermost(called)):
         return Action(name, _collect_sync(function), None, inject, function)
     return Action(name, function, None, inject, function)
+
+
+def is_runnable(value: Any) -> bool:
+    """True for graphs, and for what has both their ways to be called."""
+    return hasattr(value, "invoke") and hasattr(value, "ainvoke")
 
 
 def name_of(function: Any) -> str:
@@ -209,7 +215,17 @@ def closure_graphs(function: Any) -> tuple[Any, ...]:
         names = inspect.getclosurevars(called)
     except Exception:
         return ()
-    values = [*names.nonlocals.values(), *names.globals.values()]
-    found = [v for v in values if isinstance(v, Pregel)]
-    found += [v.__self__ for v in values if isinstance(getattr(v, "__self__", None), Pregel)]
-    return tuple(found)
+    found = [_graph_in(value) for value in names.nonlocals.values()]
+    outside = {key: graph for key, v in names.globals.items() if (graph := _graph_in(v))}
+    if outside:  # `getclosurevars` takes ``self.name`` for the global ``name``, too.
+        loaded = {i.argval for i in dis.get_instructions(called) if i.opname == "LOAD_GLOBAL"}
+        found += [graph for key, graph in outside.items() if key in loaded]
+    return tuple(graph for graph in found if graph is not None)
+
+
+def _graph_in(value: Any) -> Any:
+    """The compiled graph that ``value`` is, or is a method of; None if there is none."""
+    from caesura.pregel.compiled import Pregel
+
+    owner = value if isinstance(value, Pregel) else getattr(value, "__self__", None)
+    return owner if isinstance(owner, Pregel) else None

@@ -1,0 +1,1 @@
+"""What other packages import from LangGraph's private ``langgraph._internal``."""
