@@ -21,7 +21,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from types import ModuleType
@@ -66,6 +66,9 @@ class Record:
         self(name, outcome)
 
 
+RESULTS = ("output", "interrupted", "interrupts")
+
+
 class SyncDrive:
     """The sync colour of a graph's methods; `AsyncDrive` has the same ones in the async colour."""
 
@@ -80,15 +83,21 @@ class SyncDrive:
 
     def stream(self, graph: Any, *args: Any, **kwargs: Any) -> list[Any]:
         """All chunks; if the stream raises, the exception is the last item."""
-        chunks: list[Any] = []
-        try:
-            for chunk in graph.stream(*args, **kwargs):
-                chunks.append(chunk)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:
-            chunks.append(error)
-        return chunks
+        return _items(graph.stream(*args, **kwargs))
+
+    def events(self, graph: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        """All events of a v3 run without their times; if it raises, the exception is the last item."""
+        return _timeless(self.projection(graph, None, *args, **kwargs))
+
+    def projection(self, graph: Any, name: str | None, *args: Any, **kwargs: Any) -> list[Any]:
+        """All items of a projection of a v3 run; None: the run itself."""
+        with graph.stream_events(*args, version="v3", **kwargs) as run:
+            return _items(run if name is None else run.extensions[name])
+
+    def results(self, graph: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        """Output, interrupted and interrupts of a v3 run that nothing else is read of."""
+        run = graph.stream_events(*args, version="v3", **kwargs)
+        return [_outcome(lambda name=name: getattr(run, name)) for name in RESULTS]
 
     def state(self, graph: Any, *args: Any, **kwargs: Any) -> Any:
         return graph.get_state(*args, **kwargs)
@@ -131,6 +140,18 @@ class AsyncDrive(SyncDrive):
     def stream(self, graph: Any, *args: Any, **kwargs: Any) -> list[Any]:
         return list(self._await(_collect(graph.astream(*args, **kwargs), keep_error=True)))
 
+    def projection(self, graph: Any, name: str | None, *args: Any, **kwargs: Any) -> list[Any]:
+        async def read() -> list[Any]:
+            async with await graph.astream_events(*args, version="v3", **kwargs) as run:
+                items = run if name is None else run.extensions[name]
+                return await _collect(items, keep_error=True)
+
+        return list(self._await(read()))
+
+    def results(self, graph: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        run = self._await(graph.astream_events(*args, version="v3", **kwargs))
+        return [_outcome(lambda name=name: self._await(getattr(run, name)())) for name in RESULTS]
+
     def state(self, graph: Any, *args: Any, **kwargs: Any) -> Any:
         return self._await(graph.aget_state(*args, **kwargs))
 
@@ -145,6 +166,37 @@ class AsyncDrive(SyncDrive):
 
     def saved(self, saver: Any, config: Any) -> list[Any]:
         return list(self._await(_collect(saver.alist(config))))
+
+
+def _items(items: Iterable[Any]) -> list[Any]:
+    collected: list[Any] = []
+    try:
+        for item in items:
+            collected.append(item)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        collected.append(error)
+    return collected
+
+
+def _outcome(function: Callable[[], Any]) -> Any:
+    try:
+        return function()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        return error
+
+
+def _timeless(events: list[Any]) -> list[Any]:
+    """Events without their times."""
+    return [
+        {**event, "params": {k: v for k, v in event["params"].items() if k != "timestamp"}}
+        if isinstance(event, dict)
+        else event
+        for event in events
+    ]
 
 
 async def _collect(items: AsyncIterator[Any], keep_error: bool = False) -> list[Any]:

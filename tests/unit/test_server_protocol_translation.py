@@ -100,6 +100,11 @@ def test_a_nested_graph_lives_from_its_first_frame_to_its_tasks_result(
     assert life[0].data["trigger_call_id"] == "t"
 
 
+def test_what_a_task_writes_below_its_caller_begins_no_graph() -> None:
+    told = translate(("custom|caller:t", 1), ("values|caller:t|deep:u", {}))
+    assert [item.method for item in told] == ["custom", "lifecycle", "lifecycle", "values"]
+
+
 def test_nested_graphs_that_are_open_end_with_the_run() -> None:
     translation = Translation("R", "graph")
     translation.take("1-0", "values|child:t|deep:u", b"{}")

@@ -94,15 +94,22 @@ def checkpoint_payload(
     state: ThreadState, tasks: Sequence[Task], interrupts: Mapping[str, Sequence[Interrupt]]
 ) -> dict[str, Any]:
     """A checkpoint was saved (or is where a resumed run stands)."""
-    parent = thread_config(state.thread_id, state.ns, state.parent_id) if state.parent_id else None
     return {
-        "config": thread_config(state.thread_id, state.ns, state.checkpoint_id),
-        "parent_config": parent,
+        "config": _address(state, state.checkpoint_id),
+        "parent_config": _address(state, state.parent_id) if state.parent_id else None,
         "values": state.read(state.program.stream_channels),
         "metadata": {k: v for k, v in state.metadata.items() if k != CALLER},
         "next": [task.name for task in tasks],
         "tasks": [_checkpoint_task(state, task, interrupts.get(task.id, ())) for task in tasks],
     }
+
+
+def _address(state: ThreadState, id: str) -> dict[str, Any]:
+    """The config of a checkpoint; within a nested graph with those of the graphs around it."""
+    config = thread_config(state.thread_id, state.ns, id)
+    if state.ns:
+        config[CONF]["checkpoint_map"] = {**state.metadata.get("parents", {}), state.ns: id}
+    return config
 
 
 def _checkpoint_task(

@@ -276,7 +276,8 @@ class Turn:
             yield from self._break("after")
             return True
         reason = self.request.drain()
-        if reason is not None and plan(self.state, self.stop):
+        if reason is not None and (due := plan(self.state, self.stop)):
+            yield from self._show_checkpoint(due)
             raise GraphDrained(reason)
         return False
 
@@ -423,12 +424,15 @@ class Turn:
         wants = self.request.wants
         if not wants or (task.name in self.request.program.hidden and not interrupts):
             return
+        if isinstance(task.error, GraphDrained):
+            return  # It goes on later: this is no end of it.
         if interrupts:
             yield from self._tell_pause(interrupts)
         elif "updates" in wants and task.error is None:
             yield Emit("updates", events.update_payload(task, self.keys))
         if "tasks" in wants and task.name not in self.request.program.hidden:
-            yield Emit("tasks", events.result_payload(task, self.keys, interrupts))
+            keys = self.request.program.stream_channels
+            yield Emit("tasks", events.result_payload(task, keys, interrupts))
 
     def _tell_pause(self, interrupts: tuple[Interrupt, ...]) -> Steps:
         wants = self.request.wants

@@ -34,10 +34,10 @@ from caesura.messages import message_ids, new_messages
 from caesura.runtime import ExecutionInfo, RunControl, Runtime, no_heartbeat
 from caesura.warnings import InterruptDigestWarning
 
-Sink = Callable[["Frame", str, Any], None]
+Sink = Callable[["Frame", str, Any, str | None], None]
 
 
-def _no_sink(frame: Frame, mode: str, payload: Any) -> None:
+def _no_sink(frame: Frame, mode: str, payload: Any, ns: str | None) -> None:
     """Nobody listens."""
 
 
@@ -85,9 +85,9 @@ class Frame:
     watch: Watch | None = None
     """The timeout that runs around this graph."""
 
-    def emit(self, mode: str, payload: Any) -> None:
-        """Hand an event on."""
-        self.setting.sink(self, mode, payload)
+    def emit(self, mode: str, payload: Any, ns: str | None = None) -> None:
+        """Hand an event on. ``ns``: where it is said to happen, if not in this graph."""
+        self.setting.sink(self, mode, payload, ns)
 
 
 class TaskScope(Scope):
@@ -255,7 +255,7 @@ class TaskScope(Scope):
         if self.watch is not None:
             self.watch.progress()
         if "custom" in self.frame.wants:
-            self.frame.emit("custom", value)
+            self.frame.emit("custom", value, self.task.ns.rpartition(NS_SEP)[0])
 
     def push(self, key: str, value: Any) -> None:
         with self._lock:

@@ -101,26 +101,32 @@ class SyncDriver:
                     value = None
                 advance = steps.send
             except GeneratorExit:
-                self._close(frame, steps)
+                self._close(frame, steps, work, effect)
                 raise
             except BaseException as error:
                 value, advance = error, steps.throw
 
-    def _close(self, frame: Frame, steps: Generator[Any, Any, Outcome]) -> None:
-        """Let the loop store what is done, up to where it would run more."""
+    def _close(
+        self, frame: Frame, steps: Generator[Any, Any, Outcome], work: _Work, effect: Any
+    ) -> None:
+        """Wait for what runs, and let the loop store what is done, up to where it would run more.
+
+        ``effect``: the one that was being performed.
+        """
         value: Any = None
         try:
-            effect = steps.send(None)
+            effect = WAIT if type(effect) is Run or effect is WAIT else steps.send(None)
             while True:
-                if type(effect) is Run or effect is WAIT:
+                if effect is WAIT:
+                    value = work.finish()
+                if type(effect) is Run or (effect is WAIT and not value):
                     effect = steps.throw(RunClosed())
                     continue
-                value = None
                 if type(effect) is Store:
                     value = frame.setting.saver.execute(effect.operation)
                 elif type(effect) is Tell:
                     tell(frame.setting.listeners, effect.event)
-                effect = steps.send(value)
+                effect, value = steps.send(value), None
         except (RunClosed, StopIteration):
             return
 
@@ -298,7 +304,7 @@ def call_sync(scope: TaskScope, action: Action, args: tuple[Any, ...], kwargs: A
 class _Work:
     """The tasks of one graph that are running."""
 
-    __slots__ = ("deadline", "done", "driver", "frame", "running", "waiting")
+    __slots__ = ("deadline", "done", "driver", "finished", "frame", "running", "waiting")
 
     def __init__(self, driver: SyncDriver, frame: Frame) -> None:
         self.driver, self.frame = driver, frame
@@ -306,6 +312,8 @@ class _Work:
         """When the step's time is up, as `Clock.ticks` counts; None: never, or it was told."""
         self.done: SimpleQueue[Task | None] = SimpleQueue()
         self.waiting: deque[Task] = deque()
+        self.finished: list[Task] = []
+        """Tasks that the loop has not been told of."""
         self.running = 0
 
     def start(self, tasks: list[Task], timeout: float | None) -> Generator[None, None, list[Task]]:
@@ -314,8 +322,9 @@ class _Work:
         live = self.driver.live and self.frame.outer is None
         if len(tasks) == 1 and not live and self.deadline is None and not self.running:
             contextvars.copy_context().run(self.driver.run_task, self.frame, tasks[0])
+            self.finished = tasks
             yield None
-            return tasks
+            return self._collect()
         limit = self.driver.max_concurrency
         places = max(limit - self.running, 0) if limit else len(tasks)
         self.waiting.extend(tasks[places:])
@@ -338,25 +347,34 @@ class _Work:
 
     def wait(self) -> Generator[None, None, list[Task]]:
         """The tasks that finished next, none if the time is up; yields while events come in."""
-        finished: list[Task] = []
         while True:
-            task = self._next(block=not finished)
+            task = self._next(block=not self.finished)
             if task is _NOTHING:
-                return finished
+                return self._collect()
             if task is None:
                 yield None
                 continue
-            finished.append(task)
+            self.finished.append(task)
             self.running -= 1
             if self.waiting:
                 self._spawn(self.waiting.popleft())
 
-    def finish(self) -> None:
-        """The run failed: wait for what still runs, so that nothing goes on behind its back."""
+    def finish(self) -> list[Task]:
+        """The run is over: wait for what still runs, so that nothing goes on behind its back.
+
+        Returns the tasks that have finished.
+        """
         self.waiting.clear()
         while self.running:
-            if self.done.get() is not None:
+            task = self.done.get()
+            if task is not None:
+                self.finished.append(task)
                 self.running -= 1
+        return self._collect()
+
+    def _collect(self) -> list[Task]:
+        finished, self.finished = self.finished, []
+        return finished
 
     def _next(self, *, block: bool) -> Any:
         if block and self.deadline is None:

@@ -368,6 +368,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         ``checkpointer``: the saver; None inherits the outer graph's; True gives a nested graph a
         lasting history, False none. ``cache``: where the results of nodes and tasks with a
         `CachePolicy` are kept (`caesura.cache`); nested graphs do not inherit it.
+        ``transformers``: see `Pregel.stream_events`.
         """
         ensure_valid_checkpointer(checkpointer)
         before, after = interrupt_before or (), interrupt_after or ()
@@ -386,6 +387,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
             context_schema=self.context_schema,
             debug=debug,
             schemas=list(self.schemas),
+            transformers=transformers or (),
         )
 
 
@@ -409,10 +411,16 @@ class CompiledStateGraph(Pregel):
         return super().shape_of(side) if keyed else self.shape_of(side)
 
     def coerce_output(self, values: Any) -> Any:
-        schema = self.builder.output_schema
-        if isinstance(values, dict) and (is_dataclass(schema) or is_pydantic(schema)):
-            return schema(**values)
-        return values
+        return _instance(self.builder.output_schema, values)
+
+    def coerce_state(self, values: Any) -> Any:
+        return _instance(self.builder.state_schema, values)
+
+
+def _instance(schema: Any, values: Any) -> Any:
+    if isinstance(values, dict) and (is_dataclass(schema) or is_pydantic(schema)):
+        return schema(**values)
+    return values
 
 
 class _Compiler:

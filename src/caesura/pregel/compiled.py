@@ -142,6 +142,7 @@ class Pregel:
         step_timeout: float | None = None,
         retry_policy: Any = (),
         schemas: Iterable[Any] = (),
+        transformers: Iterable[Any] = (),
     ) -> None:
         """``schemas``: what its state is made of; their classes may be built from stored data."""
         self.program = program
@@ -159,6 +160,7 @@ class Pregel:
         """Seconds that a step may take; then the run ends with a builtin ``TimeoutError``."""
         self.retry_policy = retry_policy
         """One `RetryPolicy` or several, for the nodes that have none."""
+        self.stream_transformers = tuple(transformers)
         self._schemas = tuple(schemas)
         self._twins: dict[int, tuple[Any, Any, int]] = {}
         self._told = (0, 0)
@@ -354,6 +356,10 @@ class Pregel:
         return cast(JsonSchema, model.model_json_schema())
 
     def coerce_output(self, values: Any) -> Any:
+        """``values`` as an instance of the output class, for ``version="v2"``."""
+        return values
+
+    def coerce_state(self, values: Any) -> Any:
         """``values`` as an instance of the state class, for ``version="v2"``."""
         return values
 
@@ -408,8 +414,9 @@ class Pregel:
             input, cast("dict[str, Any] | None", config), context, output_keys, interrupt_before,
             interrupt_after, durability_of(durability, deprecated.get("checkpoint_during")), control,
         )  # fmt: skip
-        if stream_mode != "values" or print_mode:
-            chunks = self._stream(ask, stream_mode, print_mode, False, version)
+        printing = self._printing(print_mode, None)
+        if stream_mode != "values" or printing:
+            chunks = self._stream(ask, stream_mode, printing, False, version)
             return _last(list(chunks), stream_mode)
         frame = open_frame(self, ask, None, self._sync_driver(None))
         steps = frame.driver.drive(frame)
@@ -441,8 +448,9 @@ class Pregel:
             interrupt_after, durability_of(durability, deprecated.get("checkpoint_during")), control,
             True,
         )  # fmt: skip
-        if stream_mode != "values" or print_mode:
-            found = self._astream(ask, stream_mode, print_mode, False, version)
+        printing = self._printing(print_mode, None)
+        if stream_mode != "values" or printing:
+            found = self._astream(ask, stream_mode, printing, False, version)
             return _last([chunk async for chunk in found], stream_mode)
         frame = open_frame(self, ask, None, self._async_driver(None))
         outcome: Any = None
@@ -483,7 +491,7 @@ class Pregel:
             interrupt_after, durability_of(durability, deprecated.get("checkpoint_during")), control,
         )  # fmt: skip
         modes = self.stream_mode if stream_mode is None else stream_mode
-        printing = ("updates", "values") if debug else print_mode
+        printing = self._printing(print_mode, debug)
         return self._stream(ask, modes, printing, subgraphs, version)
 
     def _stream(
@@ -538,7 +546,7 @@ class Pregel:
             True,
         )  # fmt: skip
         modes = self.stream_mode if stream_mode is None else stream_mode
-        printing = ("updates", "values") if debug else print_mode
+        printing = self._printing(print_mode, debug)
         found = self._astream(ask, modes, printing, subgraphs, version)
         try:
             async for chunk in found:
@@ -574,14 +582,57 @@ class Pregel:
         finally:
             await steps.aclose()
 
+    def stream_events(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        version: str = "v2",
+        transformers: Iterable[Any] | None = None,
+        **how: Any,
+    ) -> Any:
+        """Run, read in several ways at once; returns a `caesura.stream.GraphRunStream`.
+
+        ``version``: must be "v3"; the others are async only. ``transformers``: classes or factories of
+        `caesura.stream.StreamTransformer`, called with the namespace of each graph of the run, besides
+        those that the graph was compiled with. ``how``: as `stream`, without ``stream_mode`` and
+        ``subgraphs``. Nothing runs before something is read.
+        """
+        from caesura.pregel import eventing
+
+        return eventing.open_run(self, input, config, version, transformers, how)
+
+    def astream_events(
+        self,
+        input: Any,
+        config: Mapping[str, Any] | None = None,
+        *,
+        version: str = "v2",
+        transformers: Iterable[Any] | None = None,
+        **how: Any,
+    ) -> Any:
+        """Async form of `stream_events`: to be awaited, gives a `caesura.stream.AsyncGraphRunStream`.
+
+        With ``version`` "v1" or "v2" an async iterator of the events of LangChain's event stream;
+        ``how`` then also takes ``include_names``, ``include_types``, ``include_tags`` and the same with
+        ``exclude_``.
+        """
+        from caesura.pregel import eventing
+
+        return eventing.aopen_run(self, input, config, version, transformers, how)
+
     def _make_stream(self, modes: Any, printing: Any, subgraphs: bool, version: str) -> Stream:
         return Stream(
             modes,
             subgraphs=subgraphs,
             version=version,
-            coerce=self.coerce_output,
-            print_modes=(printing,) if isinstance(printing, str) else tuple(printing),
+            print_modes=printing,
         )
+
+    def _printing(self, modes: Any, debug: bool | None) -> tuple[str, ...]:
+        """The modes that are printed."""
+        asked = (modes,) if isinstance(modes, str) else tuple(modes)
+        return (*asked, "updates", "values") if (self.debug if debug is None else debug) else asked
 
     def _sync_driver(self, stream: Stream | None) -> Any:
         live = stream is not None and stream.live

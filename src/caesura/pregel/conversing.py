@@ -65,7 +65,7 @@ class CallingTask:
             outer = self.scope.frame
             turn = Turn(replace(outer.turn.request, ns="|".join((self.ns, *ns))))
             turn.state = outer.turn.state
-            self.frames[ns] = replace(outer, turn=turn, outer=self.scope)
+            self.frames[ns] = replace(outer, turn=turn, outer=self.scope, graph=None)
         return self.frames[ns]
 
 

@@ -241,11 +241,12 @@ def _nested(
         setting.saver = setting.raw_saver = None
     _listen(setting)
     setting.wants = _nested_wants(above, stream)
-    if stream is not None:
-        setting.sink = _both(above, stream)
     request = _request(graph, ask, setting, config)
     request.durability = above.durability
     _place(graph, request, outer)
+    if stream is not None:
+        setting.sink = _both(above, stream, request.ns)
+        setting.subgraphs = above.subgraphs or stream.subgraphs
     driver = frame.driver if _same_colour(frame.driver, ask) else make_driver(config)
     cache = _cache_of(graph)
     return Frame(setting, Turn(request), graph, driver, setting.wants, outer, cache, outer.watch)
@@ -283,13 +284,14 @@ def _nested_wants(above: Setting, stream: Stream | None) -> frozenset[str]:
     return wants if stream is None else wants | stream.wants
 
 
-def _both(above: Setting, stream: Stream) -> Any:
+def _both(above: Setting, stream: Stream, own: str) -> Any:
     """Events of a streamed nested graph go to its own consumer and to the outer one."""
 
-    def sink(frame: Frame, mode: str, payload: Any) -> None:
-        stream.sink(frame, mode, payload)
+    def sink(frame: Frame, mode: str, payload: Any, ns: str | None) -> None:
+        if stream.subgraphs or frame.turn.request.ns == own:
+            stream.sink(frame, mode, payload, ns)
         if above.subgraphs:
-            above.sink(frame, mode, payload)
+            above.sink(frame, mode, payload, ns)
 
     return sink
 

@@ -24,7 +24,6 @@ class Stream:
         *,
         subgraphs: bool = False,
         version: str = "v1",
-        coerce: Callable[[Any], Any] | None = None,
         print_modes: Sequence[str] = (),
         notify: Callable[[], None] | None = None,
     ) -> None:
@@ -35,7 +34,6 @@ class Stream:
         self.printed = frozenset(print_modes)
         self.subgraphs = subgraphs
         self.version = version
-        self.coerce = coerce
         self.notify = notify
         self.chunks: deque[Any] = deque()
 
@@ -50,13 +48,16 @@ class Stream:
         """True if events must be seen while a task still runs."""
         return self.subgraphs or bool(self.asked & {"custom", "messages"})
 
-    def sink(self, frame: Frame, mode: str, payload: Any) -> None:
-        """Take an event; may be called from any thread."""
+    def sink(self, frame: Frame, mode: str, payload: Any, ns: str | None = None) -> None:
+        """Take an event; may be called from any thread. ``ns``: where, if not in the frame's graph."""
+        if mode == "tasks" and "input" in payload:
+            payload = _with_metadata(frame, payload)
+        place = _namespace(frame.turn.request.ns if ns is None else ns)
         for name, item in self._items(frame, mode, payload):
             if name in self.printed:
-                print(f"\x1b[1m[{name}]\x1b[0m {item!r}")
+                print(_line(name, place if self.subgraphs else (), item))
             if name in self.asked:
-                self.chunks.append(self._shape(frame, name, item))
+                self.chunks.append(self._shape(frame, place, name, item))
         if self.notify is not None:
             self.notify()
 
@@ -66,29 +67,44 @@ class Stream:
             items.append(("debug", _debug(frame, mode, payload)))
         return items
 
-    def _shape(self, frame: Frame, mode: str, payload: Any) -> Any:
-        ns = _namespace(frame.turn.request.ns)
+    def _shape(self, frame: Frame, ns: tuple[str, ...], mode: str, payload: Any) -> Any:
         if self.placed:
             return ns, mode, payload
         if self.version == "v2":
-            return self._part(mode, ns, payload)
+            return _part(frame.graph, mode, ns, payload)
         if self.subgraphs:
             return (ns, mode, payload) if self.tagged else (ns, payload)
         return (mode, payload) if self.tagged else payload
 
-    def _part(self, mode: str, ns: tuple[str, ...], payload: Any) -> dict[str, Any]:
-        part = {"type": mode, "ns": ns, "data": payload}
-        if mode == "values":
-            part["interrupts"] = ()
-            if isinstance(payload, dict) and INTERRUPT in payload:
-                part["interrupts"] = payload[INTERRUPT]
-                part["data"] = {k: v for k, v in payload.items() if k != INTERRUPT}
-        if self.coerce is not None and not ns:
-            if mode == "values":
-                part["data"] = self.coerce(part["data"])
-            elif mode == "checkpoints":
-                part["data"] = {**payload, "values": self.coerce(payload["values"])}
-        return part
+
+def _part(graph: Any, mode: str, ns: tuple[str, ...], payload: Any) -> dict[str, Any]:
+    """An item of ``version="v2"``; a graph's values are an instance of its class, if it has one."""
+    part = {"type": mode, "ns": ns, "data": payload}
+    if mode == "values":
+        part["interrupts"] = ()
+        if isinstance(payload, dict) and INTERRUPT in payload:
+            part["interrupts"] = payload[INTERRUPT]
+            part["data"] = {k: v for k, v in payload.items() if k != INTERRUPT}
+        if graph is not None:
+            part["data"] = graph.coerce_output(part["data"])
+    elif mode == "checkpoints" and graph is not None and payload["metadata"]["source"] != "input":
+        part["data"] = {**payload, "values": graph.coerce_state(payload["values"])}
+    return part
+
+
+def _with_metadata(frame: Frame, payload: dict[str, Any]) -> dict[str, Any]:
+    """The start of a task with the metadata of the run and of the node, if there are any."""
+    config = frame.setting.config
+    metadata = {**(config.get("metadata") or {}), **payload.get("metadata", {})}
+    if config.get("tags"):
+        metadata["tags"] = list(config["tags"])
+    return {**payload, "metadata": metadata} if metadata else payload
+
+
+def _line(mode: str, ns: tuple[str, ...], payload: Any) -> str:
+    """An event as it is printed; the mode in bold, the graph it comes from in yellow."""
+    graph = f" \x1b[1;30;33m[graph={ns!r}]\x1b[0m" if ns else ""
+    return f"\x1b[1m[{mode}]\x1b[0m{graph} {payload!r}"
 
 
 def _namespace(ns: str) -> tuple[str, ...]:

@@ -3,10 +3,6 @@
 from langgraph.config import get_stream_writer
 from langgraph.func import entrypoint, task
 
-DEVIATIONS = {
-    "v2": "the custom events of a task come from where its other events come from: the graph that it is called in",
-}
-
 
 def run(make_saver, record):
     @task

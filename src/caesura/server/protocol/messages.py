@@ -8,10 +8,10 @@ namespace; pieces of another one, which a node beside it writes, wait until the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
+from caesura.streaming.blocks import Blocks, parts_of
 
 Namespace = tuple[str, ...]
 Json = dict[str, Any]
@@ -41,9 +41,26 @@ class _Open:
     id: str
     node: str | None
     message: Json
-    blocks: list[Json] = field(default_factory=list)
-    chunked: bool = False
+    blocks: Blocks
     usage: Any = None
+
+
+class _Wire:
+    """Text follows its block; other blocks are begun with what came, and grow as a whole."""
+
+    def opening(self, block: Json) -> Json:
+        return {**block, "text": ""} if block["type"] == "text" else block
+
+    def delta(self, held: Json, piece: Json) -> Json:
+        if held["type"] == "text":
+            return {"type": "text-delta", "text": piece["text"]}
+        return {"type": "block-delta", "fields": {"args": held["args"]}}
+
+    def closing(self, block: Json, index: int) -> Json:
+        return block
+
+
+_WIRE: Final = _Wire()
 
 
 class Messages:
@@ -87,48 +104,21 @@ class Messages:
         if current is None:
             if id and (ns, id) in self._finished:
                 return
-            current = self._open[ns] = _Open(id, node, message)
+            current = self._open[ns] = _Open(id, node, message, Blocks(_WIRE))
             yield self._event(ns, current, _start(message))
-        yield from self._content(ns, current, message)
-        current.usage = message.get("usage_metadata") or current.usage
         chunk = str(message.get("type", "")) in _ROLES
+        for data in current.blocks.take(_pieces(message), going_on=chunk):
+            yield self._event(ns, current, data)
+        current.usage = message.get("usage_metadata") or current.usage
         if not chunk or message.get("chunk_position") == "last":
             yield from self._finish(ns)
-
-    def _content(self, ns: Namespace, current: _Open, message: Json) -> Iterator[Event]:
-        chunk = str(message.get("type", "")) in _ROLES
-        for block in _blocks(message):
-            place = _place(current.blocks, block) if chunk else None
-            if place is None:
-                place = len(current.blocks)
-                empty = {**block, "text": ""} if block["type"] == "text" else block
-                current.blocks.append(dict(empty))
-                data = {"event": "content-block-start", "index": place, "content": empty}
-                yield self._event(ns, current, data)
-                if block["type"] != "text":
-                    continue
-            yield from self._delta(ns, current, place, block)
-
-    def _delta(self, ns: Namespace, current: _Open, place: int, block: Json) -> Iterator[Event]:
-        held = current.blocks[place]
-        if block["type"] == "text":
-            if not block["text"]:
-                return
-            held["text"] += block["text"]
-            delta = {"type": "text-delta", "text": block["text"]}
-        else:
-            held["args"] = f"{held.get('args') or ''}{block.get('args') or ''}"
-            delta = {"type": "block-delta", "fields": {"args": held["args"]}}
-        data = {"event": "content-block-delta", "index": place, "delta": delta}
-        yield self._event(ns, current, data)
 
     def _finish(self, ns: Namespace) -> Iterator[Event]:
         current = self._open.pop(ns, None)
         if current is not None:
             if current.id:
                 self._finished.add((ns, current.id))
-            for place, block in enumerate(current.blocks):
-                data = {"event": "content-block-finish", "index": place, "content": _whole(block)}
+            for data in current.blocks.finish():
                 yield self._event(ns, current, data)
             end: Json = {"event": "message-finish"}
             if current.usage:
@@ -153,44 +143,12 @@ def _start(message: Mapping[str, Any]) -> Json:
     return data
 
 
-def _blocks(message: Mapping[str, Any]) -> list[Json]:
+def _pieces(message: Mapping[str, Any]) -> list[Json]:
     """The content of a message, or of a piece of one, as blocks."""
-    content = message.get("content")
-    parts = content if isinstance(content, list) else [content] if content else []
-    blocks = [
-        {"type": "text", "text": part} if isinstance(part, str) else dict(part) for part in parts
-    ]
-    for block in blocks:
-        block.setdefault("type", "text")
-        if block["type"] == "text":
-            block.setdefault("text", "")
     chunks = message.get("tool_call_chunks") or ()
-    blocks += [{**chunk, "type": "tool_call_chunk"} for chunk in chunks]
-    if not chunks and str(message.get("type")) not in _ROLES:
-        blocks += [{**call, "type": "tool_call"} for call in message.get("tool_calls") or ()]
-    return blocks
-
-
-def _place(held: list[Json], block: Json) -> int | None:
-    """Where a piece goes on a block that was begun; None if it begins one."""
-    if block["type"] not in ("text", "tool_call_chunk"):
-        return None
-    for place in range(len(held) - 1, -1, -1):
-        if held[place]["type"] == block["type"] and held[place].get("index") == block.get("index"):
-            return place
-    return None
-
-
-def _whole(block: Json) -> Json:
-    """A block that has come to its end; the pieces of a tool call make a call."""
-    if block["type"] != "tool_call_chunk":
-        return block
-    call = {"id": block.get("id"), "name": block.get("name")}
-    try:
-        args = msgspec.json.decode(block.get("args") or "{}")
-    except msgspec.DecodeError:
-        return {"type": "invalid_tool_call", **call, "args": block.get("args")}
-    return {"type": "tool_call", **call, "args": args}
+    chunk = str(message.get("type")) in _ROLES
+    calls = () if chunks or chunk else message.get("tool_calls") or ()
+    return parts_of(message.get("content"), calls, chunks)
 
 
 def _tool(ns: Namespace, current: _Open) -> Iterator[Event]:

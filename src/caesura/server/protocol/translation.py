@@ -17,6 +17,7 @@ import msgspec
 from caesura.constants import INTERRUPT
 from caesura.server.encoding import encode
 from caesura.server.protocol.messages import Messages, slim
+from caesura.streaming.lives import Lives, part_of, status_of
 
 TERMINAL: Final = frozenset({"completed", "failed", "interrupted"})
 Namespace = tuple[str, ...]
@@ -50,7 +51,7 @@ class Translation:
         self.paused = False
         """A question was asked, or a breakpoint reached, in the newest attempt."""
         self._attempt = 1
-        self._children: dict[Namespace, bool] = {}
+        self._lives = Lives()
         self._messages = Messages()
 
     def take(self, id: str, name: str, data: bytes) -> list[Told]:
@@ -62,7 +63,9 @@ class Translation:
         if mode == "metadata":
             self._begin_attempt(value)
         told = self._root("running", millis)
-        if ns:
+        if (
+            ns and mode != "custom"
+        ):  # A task's own events come from below its caller: no graph is there.
             told += self._started(ns, millis)
         for number, (method, space, event, node) in enumerate(self._frame(mode, ns, value)):
             if method == "input.requested":
@@ -83,9 +86,8 @@ class Translation:
             )
             for n, (ns, event, node) in enumerate(self._messages.end())
         ]
-        for ns, open_ in list(self._children.items()):
-            if open_:
-                told += self._child(ns, phase, millis, error)
+        for ns in self._lives.end_all():
+            told += self._child(ns, phase, millis, error)
         return told + self._root(phase, millis, error)
 
     # --- frames ---
@@ -93,7 +95,7 @@ class Translation:
     def _begin_attempt(self, value: Mapping[str, Any]) -> None:
         self._attempt = int(value.get("attempt") or 1)
         self.paused = False
-        self._children.clear()
+        self._lives = Lives()
         self._messages = Messages()
 
     def _own_id(self, frame_id: str) -> str:
@@ -171,32 +173,27 @@ class Translation:
 
     def _started(self, ns: Namespace, millis: int) -> list[Told]:
         told: list[Told] = []
-        for depth in range(1, len(ns) + 1):
-            if ns[:depth] not in self._children:
-                self._children[ns[:depth]] = True
-                told += self._child(ns[:depth], "started", millis)
+        for child in self._lives.begin_all(ns):
+            told += self._child(child, "started", millis)
         return told
 
     def _child(
         self, ns: Namespace, phase: str, millis: int, error: str | None = None
     ) -> list[Told]:
-        name, _, call = ns[-1].partition(":")
+        name, call = part_of(ns[-1])
         data: Json = {"event": phase, "namespace": ns, "graph_name": name}
         if call:
             data["trigger_call_id"] = call
         if phase == "failed":
             data["error"] = error or "The graph failed."
-        if phase != "started":
-            self._children[ns] = False
         return self._once(f"lc|{'|'.join(ns)}|{phase}", "lifecycle", ns, data, millis)
 
     def _child_ended(self, ns: Namespace, task: Mapping[str, Any], millis: int) -> list[Told]:
-        child = (*ns, f"{task['name']}:{task['id']}")
-        if not self._children.get(child):
+        child = self._lives.end_of(ns, task)
+        if child is None:
             return []
-        if task.get("error"):
-            return self._child(child, "failed", millis, str(task["error"]))
-        return self._child(child, "interrupted" if task.get("interrupts") else "completed", millis)
+        status, error = status_of(task)
+        return self._child(child, status, millis, error)
 
 
 def _custom(value: Any) -> Json:
