@@ -13,14 +13,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from caesura.server.http.routes import Endpoint
-from caesura.server.resources import all_endpoints
+from caesura.server.project.settings import Settings
+from caesura.server.resources import all_endpoints, socket_routes
 
 from .server import PATIENCE, Server, free_port
 
@@ -408,3 +412,63 @@ def test_an_idempotency_key_of_somebody_else_opens_nothing(guarded: Guarded) -> 
     second = guarded.bob.post("/runs", json=body, headers=key).json()
     assert first["run_id"] != second["run_id"]
     assert first["thread_id"] != second["thread_id"]
+
+
+# --- WebSockets ---------------------------------------------------------------------------------
+
+SOCKETS = {"/threads/{thread_id}/stream/events"}
+"""The WebSockets there are; each is walked over below."""
+SUBSCRIBE = {
+    "id": 1,
+    "method": "subscription.subscribe",
+    "params": {"channels": ["values", "input"]},
+}
+
+
+def test_the_websockets_are_those_listed_here() -> None:
+    served = SimpleNamespace(settings=Settings(directory=Path()))
+    assert {route.path for route in socket_routes(served, "")} == SOCKETS  # type: ignore
+
+
+def talked(guarded: Guarded, path: str, key: Any, *commands: Any) -> tuple[list[str], int | None]:
+    """What a WebSocket says until it is silent for a moment or closes; and its close code."""
+    url = guarded.server.url.replace("http", "ws", 1) + path
+    value = key.encode() if isinstance(key, str) else key
+    headers = None if key is None else {"x-api-key": value.decode("latin-1")}
+    texts: list[str] = []
+    with connect(url, additional_headers=headers) as socket:
+        try:
+            for command in commands:
+                socket.send(json.dumps(command))
+            while True:
+                texts.append(str(socket.recv(timeout=0.5)))
+        except TimeoutError:
+            return texts, None
+        except ConnectionClosed as closed:
+            return texts, closed.rcvd.code if closed.rcvd is not None else 0
+
+
+@pytest.mark.parametrize("template", sorted(SOCKETS))
+def test_a_websocket_tells_a_stranger_nothing(guarded: Guarded, template: str) -> None:
+    for key in (None, b"csk_wrong", b"x" * 500):
+        for ids in (guarded.ids, random_ids(guarded.ids)):
+            told = talked(guarded, template.format(**ids), key, SUBSCRIBE)
+            assert told == ([], 4401)
+
+
+@pytest.mark.parametrize("template", sorted(SOCKETS))
+def test_a_websocket_tells_somebody_else_nothing_and_does_nothing_for_them(
+    guarded: Guarded, template: str
+) -> None:
+    before = snapshot(guarded)
+    respond = bodies(guarded.ids)["send_command"] | {"id": 2}
+    path = template.format(**guarded.ids)
+    own, _ = talked(guarded, path, guarded.keys["alice"], SUBSCRIBE)
+    assert SECRET in "".join(own), "what Alice sees is not there to be hidden"
+    texts, code = talked(guarded, path, guarded.keys["bob"], SUBSCRIBE, respond)
+    assert (texts, code) == ([], 4404)
+    stranger, _ = talked(
+        guarded, template.format(**random_ids(guarded.ids)), guarded.keys["bob"], SUBSCRIBE, respond
+    )
+    assert SECRET not in "".join(stranger)
+    assert snapshot(guarded) == before

@@ -449,3 +449,33 @@ async def test_a_factory_annotated_with_the_sdks_runtime_gets_ours(tmp_path: Pat
     )
     graphs = load(project_of(tmp_path, agent=text))
     assert await node_of(graphs, "agent") == "threads_create_run"
+
+
+# --- the command line --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "place", ["flow_a.py", "flows/flow_b.py", "packed/flow_c.py", "json.py"], ids=str
+)
+def test_the_command_line_and_the_server_know_a_file_as_one_module(
+    tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "caesura.json").write_text("{}")
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    if file.parent.name == "packed":
+        (file.parent / "__init__.py").write_text("")
+    (file.parent / "beside_it.py").write_text("class State(dict): pass\n")
+    file.write_text(
+        "from beside_it import State\nfrom caesura.graph import StateGraph\ngraph = StateGraph(State)\n"
+        if file.parent.name != "packed"
+        else "from caesura.graph import StateGraph\ngraph = StateGraph(dict)\n"
+    )
+    from caesura.cli.loading import Reference, programs_in
+    from caesura.loading import import_file, project_of
+
+    reference = Reference.parse(f"{file}:graph")
+    module = import_file(reference.path, project_of(reference.path))
+    assert programs_in(module)["graph"] is load_object(f"./{place}:graph", tmp_path)
+    assert project_of(reference.path) == tmp_path
+    assert json.loads("1") == 1, "a file of the project hides the standard library"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from caesura.loading import find_config
 from caesura.server.project.dockerfile import dockerfile
 from caesura.server.project.environment import (
     Environment,
@@ -16,7 +17,7 @@ from caesura.server.project.environment import (
 )
 from caesura.server.project.errors import ConfigError
 from caesura.server.project.sections import GraphSpec
-from caesura.server.project.settings import Settings, find_config, read_settings
+from caesura.server.project.settings import Settings, read_settings
 from caesura.server.project.watching import is_watched, watched_directories, watched_files
 
 PROJECTS = Path(__file__).resolve().parents[1] / "fixtures" / "projects"

@@ -12,7 +12,9 @@ import pytest_asyncio
 from tests.unit.serving import HeldClock, Served, held, served
 
 from caesura.checkpoint.operations import Load
+from caesura.errors import StorageError
 from caesura.records.operations import (
+    AcceptRun,
     AdvanceCron,
     AppendEvents,
     FindRuns,
@@ -148,17 +150,82 @@ async def test_a_refused_run_does_not_keep_other_crons_from_firing(
     await make(api)
     start, refused = api.server.runs.start_for_cron, []
 
-    async def start_but_one(cron: Any) -> Run:
+    async def start_but_one(cron: Any, fires: Any) -> Run:
         if cron.thread_id is not None:
             refused.append(cron.cron_id)
             raise RuntimeError("refused")
-        return await start(cron)
+        return await start(cron, fires)
 
     api.server.runs.start_for_cron = start_but_one  # type: ignore[method-assign]
     clock.move(minutes=5)
     assert await fire_due_crons(api.server) == 2
     assert len(refused) == 1
     assert len(await ended(api)) == 1
+
+
+class Stopped(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["before it is stored", "after"])
+@pytest.mark.parametrize("on_thread", [False, True], ids=["stateless", "on a thread"])
+async def test_a_stop_while_a_cron_fires_neither_loses_nor_doubles_the_date(
+    api: Served, clock: HeldClock, monkeypatch: pytest.MonkeyPatch, stored: bool, on_thread: bool
+) -> None:
+    if on_thread:
+        thread = await api.json("POST", "/threads", {})
+        body = {"assistant_id": "agent", "schedule": "*/5 * * * *"}
+        path = f"/threads/{thread['thread_id']}/runs/crons"
+        cron = await api.json("POST", path, body)
+    else:
+        cron = await make(api)
+    clock.move(minutes=5)
+    perform = api.server.database.aexecute
+
+    async def stopping(operation: Any) -> Any:
+        if isinstance(operation, AcceptRun):
+            if stored:
+                await perform(operation)
+            raise Stopped
+        return await perform(operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api.server.database, "aexecute", stopping)
+        with pytest.raises(Stopped):
+            await fire_due_crons(api.server)
+    assert len(await runs(api)) == stored
+    assert await fire_due_crons(api.server) == (not stored)
+    assert len(await runs(api)) == 1
+    assert (await cron_of(api, cron))["next_run_date"] == "2026-11-21T02:15:00+00:00"
+
+
+async def test_a_cron_whose_run_could_not_be_stored_is_due_still(
+    api: Served, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(api)
+    clock.move(minutes=5)
+    perform = api.server.database.aexecute
+
+    async def full(operation: Any) -> Any:
+        if isinstance(operation, AcceptRun):
+            raise StorageError("no space left")
+        return await perform(operation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api.server.database, "aexecute", full)
+        assert await fire_due_crons(api.server) == 0
+    assert await fire_due_crons(api.server) == 1
+
+
+async def test_a_cron_that_is_disabled_as_it_is_about_to_fire_does_not(
+    api: Served, clock: HeldClock
+) -> None:
+    cron = await make(api)
+    stored = await api.server.do(GetCron(cron["cron_id"]))
+    await api.json("PATCH", f"/runs/crons/{cron['cron_id']}", {"enabled": False})
+    clock.move(minutes=5)
+    assert not await duties.fire(api.server, stored, clock.now())
+    assert not await runs(api)
 
 
 async def test_a_change_at_the_very_moment_a_cron_is_due_neither_loses_nor_doubles_the_date(

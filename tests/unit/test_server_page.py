@@ -12,8 +12,8 @@ import httpx
 import pytest
 from tests.unit.asking_server import SCHEMA, ask, serving
 
-from caesura.records.operations import PutKey
-from caesura.server.auth import new_key
+from caesura.records.operations import FindKeys, PutKey, RevokeKey
+from caesura.server.auth import KeyAuth, new_key
 from caesura.server.page.form import AnswerForm, Control, is_resizing, read, without_problems
 from caesura.server.page.readable import one_line, readable
 from caesura.server.page.requests import prefers_html
@@ -531,3 +531,109 @@ async def test_a_session_ends_with_signing_out_and_with_time(keyed: Any) -> None
     began = server.sessions.now()
     server.sessions.now = lambda: began + LONGEST_SECONDS + 1
     assert (await client.get("/", headers=HTML)).status_code == 401
+
+
+# --- attacks on a session ----------------------------------------------------------------------
+
+
+async def signed_in(client: Any, key: str) -> str:
+    """Sign in → the session's token."""
+    reply = await client.post("/inbox/session", data={"credential": key}, headers=OURS)
+    assert reply.status_code == 303
+    return str(client.cookies.get(COOKIE))
+
+
+async def test_a_cookie_that_was_planted_does_not_become_a_session(keyed: Any) -> None:
+    client, _, key = keyed
+    client.cookies.set(COOKIE, "planted")
+    await client.post("/inbox/session", data={"credential": key}, headers={**OURS})
+    client.cookies.clear()
+    client.cookies.set(COOKIE, "planted")
+    assert (await client.get("/", headers=HTML)).status_code == 401
+
+
+async def test_each_session_has_a_token_of_its_own_and_signing_out_ends_only_that(
+    keyed: Any,
+) -> None:
+    client, _, key = keyed
+    first = await signed_in(client, key)
+    client.cookies.clear()
+    second = await signed_in(client, key)
+    assert first != second
+    assert len(first) >= 32
+    await client.post("/inbox/session/end", headers=OURS)
+    client.cookies.clear()
+    client.cookies.set(COOKIE, first)
+    assert (await client.get("/", headers=HTML)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "none"},
+        {"sec-fetch-site": "cross-site", "origin": "http://server.test"},
+        {"origin": "https://evil.example"},
+        {"origin": "http://server.test.evil.example"},
+        {"origin": "null"},
+        {},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "path", ["/inbox/runs", "/inbox/interrupts/{id}", "/inbox/session", "/inbox/session/end"]
+)
+async def test_no_other_site_can_use_the_session_of_a_person(
+    keyed: Any, sent: Any, path: str
+) -> None:
+    client, _, key = keyed
+    asked = await ask(client, **{"x-api-key": key})
+    token = await signed_in(client, key)
+    posted = {"answer.0": "0", "answer.1": "", "digest": asked["digest"], "assistant": "pay",
+              "input": "{}", "credential": key}  # fmt: skip
+    reply = await client.post(path.format(id=asked["id"]), data=posted, headers={**HTML, **sent})
+    assert reply.status_code == 403, (path, sent)
+    assert "set-cookie" not in reply.headers
+    row = await client.get(f"/interrupts/{asked['id']}", headers={"x-api-key": key})
+    assert row.json()["status"] == "open"
+    client.cookies.clear()
+    client.cookies.set(COOKIE, token)
+    assert (await client.get("/", headers=HTML)).status_code == 200, "somebody else signed them out"
+
+
+async def test_a_link_changes_nothing(keyed: Any) -> None:
+    client, _, key = keyed
+    asked = await ask(client, **{"x-api-key": key})
+    await signed_in(client, key)
+    for path in (
+        "/inbox/session/end",
+        "/inbox/runs",
+        f"/inbox/interrupts/{asked['id']}?answer.0=0",
+    ):
+        assert (await client.get(path, headers=OURS)).status_code in (200, 405)
+    row = await client.get(f"/interrupts/{asked['id']}", headers={"x-api-key": key})
+    assert row.json()["status"] == "open"
+    assert (await client.get("/", headers=HTML)).status_code == 200
+
+
+async def test_a_revoked_key_ends_its_sessions(keyed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, server, key = keyed
+    await signed_in(client, key)
+    (record,) = await server.do(FindKeys())
+    await server.do(RevokeKey(record.key_id, "2026-11-21T00:00:00+00:00"))
+    server.authenticator = KeyAuth(server.database)  # what it remembers for some seconds is gone
+    assert (await client.get("/", headers=HTML)).status_code == 401
+
+
+async def test_the_session_counts_and_not_a_header_that_comes_along(keyed: Any) -> None:
+    client, server, key = keyed
+    other, record = new_key("other", "eve")
+    await server.do(PutKey(record))
+    asked = await ask(client, **{"x-api-key": key})
+    await signed_in(client, key)
+    path = f"/inbox/interrupts/{asked['id']}"
+    posted = {**hidden(await opened(client, path)), "answer.0": "0", "answer.1": ""}
+    await client.post(path, data=posted, headers={**OURS, "x-api-key": other})
+    row = await client.get(f"/interrupts/{asked['id']}", headers={"x-api-key": key})
+    assert row.json()["answered_by"] == "ada"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 from caesura.checkpoint.base import (
     BaseCheckpointSaver,
@@ -93,6 +93,13 @@ class EngineSaver(BaseCheckpointSaver[Any]):
     async def aexecute(self, op: Any) -> Any:
         """`execute` for async programs; waits for other processes without blocking the loop."""
         raise NotImplementedError
+
+    def another(self) -> Self:
+        """A saver on the same database that is not held up by what takes long here; perhaps this one."""
+        return self
+
+    def interrupt(self) -> None:
+        """Break off what is going on, where that can be done; from another thread."""
 
     def close(self) -> None:
         """Close what the saver opened; here nothing."""

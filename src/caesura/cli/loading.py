@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from caesura.cli.outcomes import usage
+from caesura.loading import import_file, project_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Reference:
         path = Path(file)
         if not path.is_file():
             raise usage(f"There is no file {file!r}.")
+        if path.suffix != ".py":
+            raise usage(f"{path.name} is no Python file.")
         return cls(path.resolve(), name or None, as_langgraph)
 
     def __str__(self) -> str:
@@ -51,7 +53,7 @@ def load(reference: Reference) -> Any:
     file itself raises passes through.
     """
     with _langgraph_alias(reference.as_langgraph):
-        module = execute(reference.path)
+        module = import_file(reference.path, project_of(reference.path))
     found = programs_in(module)
     if reference.name is not None:
         if reference.name not in found:
@@ -76,7 +78,7 @@ def load_all(reference: Reference) -> list[Any]:
     if reference.name is not None:
         return [load(reference)]
     with _langgraph_alias(reference.as_langgraph):
-        found = programs_in(execute(reference.path))
+        found = programs_in(import_file(reference.path, project_of(reference.path)))
     return [_runnable(program) for program in found.values()] if found else [load(reference)]
 
 
@@ -86,28 +88,6 @@ def _list(found: dict[str, Any]) -> str:
 
 def _runnable(program: Any) -> Any:
     return program if _is_compiled(program) else program.compile()
-
-
-def execute(path: Path) -> ModuleType:
-    """Import the file as a module of its own name, with its folder importable, as Python does."""
-    folder = str(path.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    name = path.stem
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) != str(path):
-        name = f"{name}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise usage(f"{path.name} is no Python file.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        sys.modules.pop(name, None)
-        raise
-    return module
 
 
 @contextmanager

@@ -275,7 +275,7 @@ _PACKAGES = frozenset(
 
 
 def _config(given: Path | None) -> Path | None:
-    from caesura.server.project.settings import find_config
+    from caesura.loading import find_config
 
     if given is None:
         return find_config(Path.cwd())

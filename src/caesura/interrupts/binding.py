@@ -95,6 +95,26 @@ def refuse_second_answer(rows: Sequence[InterruptRow]) -> None:
         raise AlreadyAnsweredError(last.id, last.answer, last.answered_at)
 
 
+def check_past(resume: Any, rows: Sequence[InterruptRow], *, lenient: bool) -> None:
+    """Refuse a resume of a past checkpoint that cannot be bound there, before a run begins with it.
+
+    ``rows``: those asked on that checkpoint; ``lenient``: as for `bind`. Raises a `ResumeError`.
+    """
+    refuse_second_answer(rows)
+    if answers_for_withdrawn(resume, rows):
+        return
+    answers = bind(resume, rows, lenient=lenient)
+    waiting = [as_interrupt(row) for row in rows if row.status == "open"]
+    known = {item.id for item in waiting}
+    unknown = [answer.interrupt_id for answer in answers if answer.interrupt_id not in known]
+    if unknown:
+        raise UnknownInterruptError(
+            f"The checkpoint asks nothing under the id {unknown[0]}. Nothing was changed.",
+            interrupt_ids=unknown,
+            open_interrupts=waiting,
+        )
+
+
 def answers_for_withdrawn(resume: Any, rows: Sequence[InterruptRow]) -> list[Any]:
     """The value of a resume for the one question of a past checkpoint that was withdrawn unanswered.
 

@@ -73,6 +73,16 @@ class IdempotencyError(RecordError):
         self.key = key
 
 
+class AlreadyFiredError(RecordError):
+    """The cron's date was taken by somebody else, or the cron was changed."""
+
+    code = "already_fired"
+
+    def __init__(self, cron_id: str, date: str) -> None:
+        super().__init__(f"Cron {cron_id} is no longer due at {date}. Nothing was started.")
+        self.cron_id, self.date = cron_id, date
+
+
 class UnstorableError(RecordError):
     """A value that databases cannot keep so that it is found again."""
 

@@ -21,6 +21,7 @@ from caesura.records.shapes import (
     Assistant,
     CancelAction,
     Cron,
+    Delivery,
     Json,
     Run,
     RunStatus,
@@ -281,6 +282,9 @@ class AcceptRun:
     6. The run's row. If ``claim_for`` (worker, lease_until) is given, nothing else is in flight on
        the thread and ``not_before`` is past, it is ``running``, attempt 1, at once.
     7. The thread: ``status`` busy, ``updated_at``, ``thread_metadata`` merged, ``thread_config`` set.
+
+    ``fires``: the run is a cron's; its date is advanced first (`AdvanceCron`), and if that cannot be done
+    any more: `AlreadyFiredError`.
     """
 
     run: Run
@@ -296,6 +300,7 @@ class AcceptRun:
     thread_metadata: Json = field(default_factory=dict)
     thread_config: Json | None = None
     idempotency: tuple[str, str, str] | None = None
+    fires: AdvanceCron | None = None
     filters: Filters = field(default_factory=dict)
 
 
@@ -392,6 +397,8 @@ class FinishRun:
     remove_run: bool = False
     remove_thread: bool = False
     trace: Json | None = None
+    delivery: Delivery | None = None
+    """Stored with the end of the run."""
 
 
 @dataclass(slots=True)
@@ -399,7 +406,7 @@ class CancelRuns:
     """Ask runs to stop → list of `Run` as they are now; those ended already are left out.
 
     Pending ones end here: ``interrupted`` (or deleted, for ``rollback``), their thread's status is
-    set to what `AcceptRun` found before, ``idle`` or ``interrupted`` by whether something waits.
+    set to what `AcceptRun` found before: ``interrupted`` at a question or a breakpoint, else ``idle``.
     Running ones get ``cancel`` set (a rollback stays one). A temporary thread goes with its run.
     ``run_ids`` None: all of ``thread_id``, or of every thread.
     ``status``: only pending or only running ones.
@@ -441,9 +448,14 @@ class Fenced:
 
 @dataclass(slots=True)
 class PutCron:
-    """Store a cron, new or changed → the `Cron`. With ``thread_id`` set, the thread must exist."""
+    """Store a cron, new or changed → the `Cron`. With ``thread_id`` set, the thread must exist.
+
+    ``replaces``: the cron as it was read; if it was changed, fired or deleted since: None, and nothing is
+    stored.
+    """
 
     cron: Cron
+    replaces: Cron | None = None
 
 
 @dataclass(slots=True)
@@ -499,12 +511,73 @@ class FindDueCrons:
 
 @dataclass(slots=True)
 class AdvanceCron:
-    """Set a cron's next date, if it still is ``expected`` → True for the one caller who did it.
+    """Set an enabled cron's next date, if it still is ``expected`` → True for the one caller who did it.
     ``next_run_date`` None: it is over (disabled)."""
 
     cron_id: str
     expected: str
     next_run_date: str | None
+
+
+# --- webhooks ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class ClaimDeliveries:
+    """Claim webhooks that are due, longest due first → list of `Delivery`, ``attempts`` raised.
+
+    Whoever claims one is alone with it until ``lease_until``; then it is due again.
+    """
+
+    worker: str
+    now: float
+    lease_until: float
+    limit: int
+
+
+@dataclass(slots=True)
+class SettleDelivery:
+    """What came of a claimed delivery → True, or False if it was claimed again since (nothing changes).
+
+    ``reason`` None: it was delivered, and is deleted. Otherwise it is due at ``again_at``, or, None,
+    dead: kept, and not claimed any more.
+    """
+
+    run_id: str
+    attempts: int
+    now: float
+    reason: str | None = None
+    again_at: float | None = None
+
+
+@dataclass(slots=True)
+class NextDelivery:
+    """When the next delivery is due → seconds since 1970 (perhaps in the past), or None."""
+
+
+@dataclass(slots=True)
+class FindDeliverers:
+    """The workers that have claimed deliveries → list of names."""
+
+
+@dataclass(slots=True)
+class ReleaseDeliveries:
+    """Make what these workers have claimed due at once → number."""
+
+    workers: Sequence[str]
+    now: float
+
+
+@dataclass(slots=True)
+class CountDeliveries:
+    """→ dict: how many are ``waiting`` and how many ``dead``."""
+
+
+@dataclass(slots=True)
+class SweepDeliveries:
+    """Delete those that have been dead since before a time → number."""
+
+    before: float
 
 
 # --- events ------------------------------------------------------------------------------------

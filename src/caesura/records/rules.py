@@ -12,6 +12,14 @@ def thread_status(in_flight: bool, otherwise: ThreadStatus) -> ThreadStatus:
     return "busy" if in_flight else otherwise
 
 
+def at_rest(waits: bool, resting: ThreadStatus) -> ThreadStatus:
+    """How a thread stands after a run that never began: as before it, an error apart.
+
+    ``waits``: an interrupt is open. A breakpoint asks nobody, so only ``resting`` tells of it.
+    """
+    return "interrupted" if waits or resting == "interrupted" else "idle"
+
+
 def expiry(ttl: Ttl | None, touched_at: str) -> str | None:
     """When a thread expires that was touched at this time; None: never."""
     if ttl is None:

@@ -67,6 +67,8 @@ class Thread:
     expires_at: str | None = None
     trace: Json | None = None
     """Trace context (W3C headers) that later runs of the thread go on with."""
+    resting: ThreadStatus = "idle"
+    """How it stood when a run last ended on it, or a state was written by hand."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -130,6 +132,29 @@ class Cron:
     enabled: bool = True
     owner: Json | None = None
     """The stored user (see `caesura.server.auth`) on whose behalf it runs; None: nobody."""
+
+
+@dataclass(slots=True, frozen=True)
+class Delivery:
+    """A webhook that is to be sent, for a run that has ended."""
+
+    run_id: str
+    """The run, and the id by which receivers tell repetitions."""
+    thread_id: str
+    url: str
+    body: bytes
+    """JSON, encoded."""
+    owner: Json | None = None
+    """The stored user who started the run; None: nobody."""
+    status: Literal["waiting", "dead"] = "waiting"
+    attempts: int = 0
+    """How often it was claimed. Fences those who claimed it before."""
+    due_at: float = 0.0
+    """Seconds since 1970 from which it may be claimed; while it is claimed: the end of the lease; of a
+    dead one: when it was given up."""
+    worker: str | None = None
+    reason: str | None = None
+    """Why the last attempt failed."""
 
 
 @dataclass(slots=True, frozen=True)

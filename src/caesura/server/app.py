@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from caesura.server.assistants import ensure_system_assistants
 from caesura.server.http.dispatch import Dispatch, fail
+from caesura.server.http.knowing import AuthFirst, Known
 from caesura.server.http.pipeline import Origins, Pipeline
 from caesura.server.http.problems import Problem, reply_to
 from caesura.server.http.routes import Endpoint
@@ -93,14 +94,15 @@ class _Serving:
         )
         await ensure_system_assistants(server)
         self.server = server
-        app = _starlette(server)
+        routes = list(route_list(server))
+        app = _starlette(server, routes)
         await stack.enter_async_context(app.router.lifespan_context(app))
-        self.routes = _wrapped(app, server, plan)
+        self.routes = _wrapped(_ordered(app, server, routes), server, plan)
+        server.outbox.poster.app = self.routes
 
 
-def _starlette(server: Server) -> Starlette:
+def _starlette(server: Server, routes: Sequence[BaseRoute]) -> Starlette:
     """The project's own application with our routes behind its own, or one of ours."""
-    routes = list(route_list(server))
     custom = server.custom_app
     if custom is None:
         app = Starlette()
@@ -115,6 +117,13 @@ def _starlette(server: Server) -> Starlette:
         app.router.default = _not_found
     app.router.redirect_slashes = False
     return app
+
+
+def _ordered(app: Starlette, server: Server, routes: Sequence[BaseRoute]) -> ASGIApp:
+    """The application, behind authentication if that is to come before its middleware."""
+    if server.custom_app is None or server.settings.http.middleware_order != "auth_first":
+        return app
+    return AuthFirst(app, server, routes)
 
 
 class Table:
@@ -168,6 +177,11 @@ class _Methods:
             if endpoint.method == "GET" and not endpoint.streams:
                 self._by_method.setdefault("HEAD", self._by_method["GET"])
 
+    def is_public(self, method: str) -> bool:
+        """True if a request with this method is not asked who sends it."""
+        found = self._by_method.get(method)
+        return found is None or found.endpoint.public
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._by_method.get(scope["method"])
         if found is None:
@@ -176,28 +190,6 @@ class _Methods:
             await reply_to(problem)(scope, receive, send)
         else:
             await found(scope, receive, send)
-
-
-class Known:
-    """A route of the project, for callers that say who they are."""
-
-    def __init__(self, app: ASGIApp, server: Server) -> None:
-        self.app, self.server = app, server
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            request = Request(scope, receive)
-            try:
-                await self.server.identify(request, _no_body)
-            except Exception as error:
-                await fail(error, request)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-
-async def _no_body() -> bytes:
-    """The body belongs to the route."""
-    return b""
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,13 +2,16 @@
 
 structlog renders to the standard ``logging`` streams: coloured lines on a terminal, JSON elsewhere.
 Values come from clients, so the renderers must quote them: a line break in a value cannot start a line
-of its own. Query texts and headers are never logged (they may hold tokens).
+of its own. Query texts are never logged (they may hold tokens); headers only if ``http.logging_headers``
+names them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -62,3 +65,12 @@ def _adopt_standard_logging(shared: list[Any], last: list[Any], level: int) -> N
 def bind(**values: Any) -> Any:
     """Context for every line logged below; use as ``with bind(run_id=…):``."""
     return structlog.contextvars.bound_contextvars(**values)
+
+
+@contextlib.contextmanager
+def logged(what: str, **values: Any) -> Iterator[None]:
+    """Errors in the block are logged and end it; cancelling goes through."""
+    try:
+        yield
+    except Exception as error:
+        log.error(what, **values, exc_info=error)

@@ -41,6 +41,8 @@ class Standing:
     open_interrupts: int
     streams: int
     oldest_pending_seconds: float | None
+    webhooks_waiting: int
+    webhooks_dead: int
 
 
 class Metrics:
@@ -92,6 +94,8 @@ class Metrics:
                 ("interrupts_open", "Questions that wait for a person."),
                 ("streams_active", "Streams that clients read here."),
                 ("runs_oldest_pending_seconds", "Since when the oldest pending run waits."),
+                ("webhooks_waiting", "Webhooks that are to be sent, or sent again."),
+                ("webhooks_dead", "Webhooks that were given up, of the last days."),
             )
         }
 
@@ -138,6 +142,8 @@ class Metrics:
             "interrupts_open": now.open_interrupts,
             "streams_active": now.streams,
             "runs_oldest_pending_seconds": now.oldest_pending_seconds or 0.0,
+            "webhooks_waiting": now.webhooks_waiting,
+            "webhooks_dead": now.webhooks_dead,
         }
         for name, value in values.items():
             self._gauges[name].set(value)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 from caesura.checkpoint.operations import Load
 from caesura.errors import UnknownThreadError
 from caesura.execution.clock import clock
-from caesura.interrupts.binding import refuse_second_answer
+from caesura.interrupts.binding import check_past
 from caesura.records.operations import (
     AcceptRun,
+    AdvanceCron,
     Bound,
     CancelRuns,
     GetRun,
@@ -33,7 +34,6 @@ from caesura.server.encoding import encode
 from caesura.server.http.problems import Problem, not_found
 from caesura.server.running.execute import Ending
 from caesura.server.running.streams import Result, RunStream
-from caesura.server.running.webhooks import check_webhook
 from caesura.server.threads import graph_of
 
 if TYPE_CHECKING:
@@ -75,11 +75,12 @@ class RunService:
         body: wire.RunBody,
         *,
         events: Sequence[str] = (),
+        fires: AdvanceCron | None = None,
     ) -> Started:
         """Accept a run on a thread, or (None) on one made for it.
 
-        ``events``: stream modes beyond those asked for. Raises a `Problem`, a record error or a
-        `ResumeError`; nothing is stored then.
+        ``events``: stream modes beyond those asked for. ``fires``: the cron's date that it is for.
+        Raises a `Problem`, a record error or a `ResumeError`; nothing is stored then.
         """
         server = self._server
         assistant = await resolve(server, body.assistant_id)
@@ -87,7 +88,7 @@ class RunService:
             raise not_found("Thread or assistant not found.")
         self._refuse_broken(assistant.graph_id)
         if body.webhook is not None:
-            check_webhook(body.webhook, server.settings.webhooks)
+            server.check_webhook(body.webhook)
         thread = None
         if thread_id is not None:
             thread = await server.do(GetThread(thread_id))
@@ -100,6 +101,7 @@ class RunService:
             raise not_found(f"Thread with ID {thread_id} not found")
         draft.take_edits(value)
         operation = await self._operation(draft, filters)
+        operation.fires = fires
         return await self._accept(operation)
 
     async def answer(
@@ -125,8 +127,11 @@ class RunService:
         body = wire.RunCreate(assistant_id=str(name), command=command, metadata=metadata)
         return await self.start(origin, thread_id, body)
 
-    async def start_for_cron(self, cron: Cron) -> Run:
-        """Start the run of a cron, on its thread or on a new one, for the person who made it."""
+    async def start_for_cron(self, cron: Cron, fires: AdvanceCron) -> Run:
+        """Start the run of a cron, on its thread or on a new one, for the person who made it.
+
+        In the same transaction its date is advanced. Raises `AlreadyFiredError` if it was before.
+        """
         payload = dict(cron.payload)
         fields = {k: v for k, v in payload.items() if k in _CRON_FIELDS and v is not None}
         fields["metadata"] = {**dict(cron.metadata), **(fields.get("metadata") or {})}
@@ -139,7 +144,7 @@ class RunService:
         else:
             completion = cron.on_run_completed or "delete"
             body = wire.RunCreateStateless(**fields, on_completion=completion)
-        return (await self.start(origin, cron.thread_id, body)).run
+        return (await self.start(origin, cron.thread_id, body, fires=fires)).run
 
     async def _operation(self, draft: Draft, filters: Mapping[str, Any]) -> AcceptRun:
         run, time = draft.run(), clock()
@@ -166,17 +171,19 @@ class RunService:
         if draft.thread is None:
             raise UnknownThreadError("A resume was handed in for a thread that does not exist.")
         checkpoint_id = draft.where.get("checkpoint_id")
-        if checkpoint_id is None or not await self._is_past(draft.run_thread, checkpoint_id):
+        if checkpoint_id is None or not await self._is_past(draft, checkpoint_id):
             operation.bind = Bound(draft.resume, draft.actor)
 
-    async def _is_past(self, thread_id: str, checkpoint_id: str) -> bool:
-        """True for a checkpoint that is not the newest. Raises if its question was answered."""
-        found = await self._server.do(Load(thread_id, "", checkpoint_id))
+    async def _is_past(self, draft: Draft, checkpoint_id: str) -> bool:
+        """True for a checkpoint that is not the newest. Raises if the resume cannot be bound there."""
+        found = await self._server.do(Load(draft.run_thread, "", checkpoint_id))
         if found is None:
             raise not_found(f"Checkpoint {checkpoint_id} not found")
         if found.checkpoint_id == found.head_id:
             return False
-        refuse_second_answer([r for r in found.rows if r.checkpoint_id == checkpoint_id])
+        rows = [row for row in found.rows if row.checkpoint_id == checkpoint_id]
+        lenient = self._server.graphs.lenient(draft.assistant.graph_id)
+        check_past(draft.resume, rows, lenient=lenient)
         return True
 
     async def _accept(self, operation: AcceptRun) -> Started:

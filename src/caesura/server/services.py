@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from caesura.execution.clock import clock
 from caesura.interrupts.service import Interrupts
@@ -25,6 +25,7 @@ from caesura.server.database import open_database
 from caesura.server.encryption.opening import ProjectEncryption, encryption_of, serializer_of
 from caesura.server.feed import InterruptFeed
 from caesura.server.http.limits import Slots
+from caesura.server.http.problems import invalid
 from caesura.server.http.routes import Endpoint
 from caesura.server.logs import log
 from caesura.server.mcp.questions import Questions
@@ -36,16 +37,17 @@ from caesura.server.project.graphs import Graphs, prepare
 from caesura.server.project.loading import load_object
 from caesura.server.project.settings import Settings
 from caesura.server.protocol.journal import Journal
+from caesura.server.reading import SEARCHES, Beside, Searches
 from caesura.server.running.dispatcher import Dispatcher
 from caesura.server.running.duties import Duties
-from caesura.server.running.streams import Result, Streams
-from caesura.server.running.webhooks import Webhooks
+from caesura.server.running.outbox import Outbox
+from caesura.server.running.streams import Streams
+from caesura.server.running.webhooks import check_webhook
 from caesura.server.running.workers import Workers
 from caesura.server.runs import RunService
 from caesura.server.storing import open_store
 from caesura.server.telemetry import Tracing
 from caesura.server.threads import ThreadService
-from caesura.server.views import run_view
 
 
 @dataclass(slots=True)
@@ -63,6 +65,7 @@ class Server:
     graphs: Graphs
     authenticator: Authenticator
     authoriser: Authoriser
+    searches: Searches
     custom_app: Any = None
     """The project's own ASGI application (``http.app``)."""
     encryption: ProjectEncryption | None = None
@@ -71,7 +74,7 @@ class Server:
     dispatcher: Dispatcher = field(init=False)
     runs: RunService = field(init=False)
     threads: ThreadService = field(init=False)
-    webhooks: Webhooks = field(init=False)
+    outbox: Outbox = field(init=False)
     metrics: Metrics = field(default_factory=Metrics)
     tracing: Tracing = field(default_factory=Tracing)
     assistants: KnownAssistants = field(default_factory=KnownAssistants)
@@ -96,12 +99,15 @@ class Server:
     def __post_init__(self) -> None:
         self.journal = Journal(self.database)
         self.streams = Streams(self.database, listen=self.journal.listen)
-        self.interrupts = Interrupts(self.database, lambda: clock().now())
+        self.interrupts = Interrupts(Beside(self.database, self.do), lambda: clock().now())
         self.feed = InterruptFeed(self.database, self.streams.changed_interrupts)
         self.runs = RunService(self)
         self.threads = ThreadService(self)
-        self.webhooks = Webhooks(self.settings.webhooks, metrics=self.metrics)
-        self.dispatcher = Workers(self, self.environment.jobs_per_worker)
+        workers = Workers(self, self.environment.jobs_per_worker)
+        self.dispatcher = workers
+        self.outbox = Outbox(
+            self.database, self.settings.webhooks, worker=workers.name, metrics=self.metrics
+        )
         self.slots = Slots(self.settings.limits.concurrent_streams)
 
     @property
@@ -117,6 +123,8 @@ class Server:
 
     async def do(self, operation: Any) -> Any:
         """Perform a storage operation; returns and raises what its docstring says."""
+        if type(operation) in SEARCHES:
+            return await self.searches.perform(operation)
         return await self.database.aexecute(operation)
 
     async def enter(self, request: Request, caller: Caller) -> None:
@@ -129,17 +137,31 @@ class Server:
         if self.encryption is not None:
             self.encryption.take_up(run)
 
-    async def identify(self, request: Request, body: Callable[[], Awaitable[bytes]]) -> Caller:
+    async def identify(
+        self, request: HTTPConnection, body: Callable[[], Awaitable[bytes]]
+    ) -> Caller:
         """Who calls. Raises an `AuthRefusal` (401)."""
+        known: Caller | None = request.scope.get("caesura.caller")
+        if known is not None:
+            return known
         if isinstance(self.authenticator, Anonymous):
             return self.nobody
         return await self.authenticator.authenticate(RequestFacts.of(request, body))
 
-    def run_ended(self, run: Run, result: Result, seconds: float) -> None:
-        """A run has ended here: count it, and tell its webhook."""
+    def check_webhook(self, url: str) -> None:
+        """Raise 422 unless a run may have this webhook."""
+        if self.settings.http.disable_webhooks:
+            raise invalid(
+                "Webhooks are switched off on this server (http.disable_webhooks). Nothing was "
+                "started or changed; leave `webhook` out, and wait for the run or join its stream."
+            )
+        check_webhook(url, self.settings.webhooks)
+
+    def run_ended(self, run: Run, seconds: float) -> None:
+        """A run has ended here: count it, and send its webhook."""
         self.metrics.run_ended(run.status, seconds)
         if run.kwargs.get("webhook"):
-            self.webhooks.deliver(run_view(run), result, run)
+            self.outbox.look()
 
 
 @contextlib.asynccontextmanager
@@ -151,8 +173,9 @@ async def open_server(
     prepare(settings)
     encryption = encryption_of(settings)
     saver = open_database(database, encryption, serializer_of(settings, encryption))
+    searcher, searches = saver.another(), Searches(saver)
     try:
-        store = open_store(settings, saver)
+        store = open_store(settings, saver, searcher)
         graphs = Graphs.load(settings, checkpointer=saver, store=store)
         authenticator, authoriser = admission(settings, saver)
         custom = settings.http.app and load_object(settings.http.app, settings.directory)
@@ -170,6 +193,7 @@ async def open_server(
             graphs,
             authenticator,
             authoriser,
+            searches,
             custom,
             encryption,
         )
@@ -183,9 +207,12 @@ async def open_server(
             await duties.stop()
             await server.dispatcher.close(environment.shutdown_grace_seconds)
             await server.journal.close()
-            await server.webhooks.close()
+            if not settings.http.disable_webhooks:
+                await server.outbox.close()
             server.tracing.close()
     finally:
+        searches.close()
+        searcher.close()
         await saver.aclose()
         if encryption is not None:
             encryption.close()

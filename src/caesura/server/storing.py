@@ -10,8 +10,11 @@ from caesura.server.project.settings import Settings
 from caesura.store.sql import SqlStore
 
 
-def open_store(settings: Settings, database: EngineSaver) -> SqlStore:
-    """The store that graphs and the store routes share. Raises `BrokenFileError` for ``embed``."""
+def open_store(settings: Settings, database: EngineSaver, searcher: EngineSaver) -> SqlStore:
+    """The store that graphs and the store routes share. Raises `BrokenFileError` for ``embed``.
+
+    ``searcher``: another saver on the same database, for what may take long.
+    """
     given = settings.store
     index: Any = None
     if given.index is not None:
@@ -28,4 +31,4 @@ def open_store(settings: Settings, database: EngineSaver) -> SqlStore:
             "refresh_on_read": given.ttl.refresh_on_read,
             "sweep_interval_minutes": given.ttl.sweep_interval_minutes,
         }
-    return SqlStore(database, owns=False, index=index, ttl=ttl)
+    return SqlStore(database, owns=False, index=index, ttl=ttl, searcher=searcher)

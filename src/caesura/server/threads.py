@@ -6,6 +6,7 @@ that there is one truth. Values are read through the graph that the thread's met
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -191,6 +192,9 @@ class ThreadService:
             page = await self._server.do(_at(find, offset))
             for thread in page.rows:
                 state = await self.snapshot(thread.thread_id, graph_of(thread))
+                await asyncio.sleep(
+                    0
+                )  # reading many values must not keep the others from their turn
                 held = None if state is None else state.values
                 if isinstance(held, dict) and all(
                     k in held and held[k] == v for k, v in values.items()

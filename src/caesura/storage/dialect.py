@@ -67,7 +67,7 @@ SQLITE: Final = Dialect(
 _TABLES: Final = re.compile(
     r"\b(caesura_schema|thread_checkpoints|thread_writes|thread_interrupts|store_namespaces"
     r"|store_items|store_vectors|assistants|assistant_versions|threads|runs|crons|run_events"
-    r"|event_counts|idempotency_keys|api_keys)\b"
+    r"|event_counts|idempotency_keys|api_keys|webhook_deliveries)\b"
 )
 _SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _WAIT: Final = 30

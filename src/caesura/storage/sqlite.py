@@ -101,6 +101,13 @@ class Driver:
         with self._lock, _translated():
             self._prepared(part)
 
+    @property
+    def path(self) -> str:
+        """The file of the database; empty for one in memory."""
+        with self._lock, _translated():
+            listed = self.connection.execute("PRAGMA database_list").fetchall()
+        return str(listed[0][2] or "")
+
     def close(self) -> None:
         """Close the connection. Later operations raise `StorageError`."""
         with self._lock:

@@ -51,6 +51,8 @@ class SqlStore(BaseStore):
         index: how to embed values; None: a query is ignored.
         ttl: how long items live; None: for ever, unless a put says otherwise.
         clock: tells the time, in UTC.
+        searcher: another saver on the same database, for async calls that may take long and would
+            hold up others on ``saver``. It is not closed here.
     """
 
     supports_ttl: ClassVar[bool] = True
@@ -63,6 +65,7 @@ class SqlStore(BaseStore):
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
         clock: Callable[[], datetime] = utc_now,
+        searcher: EngineSaver | None = None,
     ) -> None:
         self.index_config = index
         self.ttl_config = ttl
@@ -70,6 +73,7 @@ class SqlStore(BaseStore):
         self.embeddings = self._index.embeddings
         self._owns = owns
         self._saver = saver
+        self._searcher = searcher or saver
         self._clock = clock
         self._sweeper = Sweeper(self._sweep)
 
@@ -101,7 +105,7 @@ class SqlStore(BaseStore):
         await self._index.aembed(plan)
         op = self._encoded(plan)
         if self._saver.in_loop and _may_take_long(plan):
-            return _results(plan, await asyncio.to_thread(self._saver.execute, op))
+            return _results(plan, await asyncio.to_thread(self._searcher.execute, op))
         return _results(plan, await self._saver.aexecute(op))
 
     def _plan(self, ops: Iterable[Op]) -> Plan:

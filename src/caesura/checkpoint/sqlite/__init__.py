@@ -66,6 +66,25 @@ class SqliteSaver(EngineSaver):
         finally:
             saver.close()
 
+    def another(self) -> Self:
+        """A saver on the same file with a connection of its own; this one, if it is in memory.
+
+        What takes long there does not hold up what is done here.
+        """
+        path = self._driver.path
+        if not path:
+            return self
+        return type(self)(
+            connect(path),
+            serde=self.serde,
+            durable=self._driver.durable,
+            timeout=self._driver.timeout,
+        )
+
+    def interrupt(self) -> None:
+        """Break off what the connection is doing, from another thread."""
+        self.conn.interrupt()
+
     @property
     def conn(self) -> sqlite3.Connection:
         """The connection; only to look at."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 
 async def _no_body() -> bytes:
@@ -28,7 +28,7 @@ class RequestFacts:
     """The Starlette request, for handlers that ask for it."""
 
     @classmethod
-    def of(cls, request: Request, body: Callable[[], Awaitable[bytes]]) -> RequestFacts:
+    def of(cls, request: HTTPConnection, body: Callable[[], Awaitable[bytes]]) -> RequestFacts:
         """The facts of a Starlette request (or WebSocket)."""
         return cls(
             method=request.scope.get("method", "GET"),

@@ -16,7 +16,7 @@ from typing import Any, Final
 from caesura.checkpoint.operations import History
 from caesura.checkpoint.saver import EngineSaver
 from caesura.records import operations as ops
-from caesura.records.shapes import Assistant, Cron, Event, Run, Thread
+from caesura.records.shapes import Assistant, Cron, Delivery, Event, Run, Thread
 from caesura.server.encryption.contexts import RUN_KEY, current_context
 from caesura.server.encryption.sealing import Json, Sealer
 from caesura.storage.store import ItemRow, Scored, StoreBatch
@@ -26,6 +26,7 @@ FIELDS: Final[Mapping[type, tuple[str, Mapping[str, str]]]] = {
     Assistant: ("assistant", {"config": "config", "context": "context", "metadata": "metadata"}),
     Thread: ("thread", {"metadata": "metadata", "config": "config", "error": "error"}),
     Run: ("run", {"metadata": "metadata", "kwargs": "kwargs", "error": "error"}),
+    Delivery: ("run", {"owner": "metadata"}),
     Cron: ("cron", {"payload": "payload", "metadata": "metadata", "owner": "owner"}),
     ops.UpdateAssistant: (
         "assistant",
@@ -43,6 +44,7 @@ RECORDS: Final[Mapping[type, Sequence[str]]] = {
     ops.CreateThread: ("thread",),
     ops.AcceptRun: ("run", "new_thread"),
     ops.PutCron: ("cron",),
+    ops.FinishRun: ("delivery",),
 }
 """Operation → its attributes that hold records."""
 SEARCHES: Final[Mapping[type, str]] = {
@@ -70,6 +72,8 @@ class Vault:
         if kind is ops.AppendEvents:
             seal = self.sealer.seal_bytes
             return replace(op, events=[(*event[:3], seal(event[3])) for event in op.events])
+        if kind is Delivery:
+            return replace(op, **self._sealed_fields(op), body=self.sealer.seal_bytes(op.body))
         if kind is Run:
             op = _with_context(op)
         changes = self._sealed_fields(op)
@@ -104,6 +108,8 @@ class Vault:
     def opened(self, found: Any) -> Any:
         """``found`` as it was stored."""
         kind = type(found)
+        if kind is Delivery:
+            return replace(self._opened_record(found), body=self.sealer.open_bytes(found.body))
         if kind in FIELDS:
             return self._opened_record(found)
         if kind is Event:

@@ -21,6 +21,7 @@ from caesura.server.http.limits import Buckets
 from caesura.server.http.problems import Problem, reply_to
 from caesura.server.http.replies import Reply
 from caesura.server.logs import bind, log
+from caesura.server.project.sections import HeaderFilter
 
 if TYPE_CHECKING:
     from caesura.server.services import Server
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}\Z")
 _RUN: Final = re.compile(r"/(threads|runs)/([0-9a-fA-F-]{32,36})(?:/runs/([0-9a-fA-F-]{32,36}))?")
 _QUIET: Final = frozenset({"/ok", "/metrics"})
+_LOGGED_HEADER: Final = 500
+"""Characters of a header that are logged."""
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -42,6 +45,7 @@ class Pipeline:
         limits = server.settings.limits
         self._buckets = Buckets(limits.requests_per_minute)
         self._header_bytes = limits.header_bytes
+        self._logged = server.settings.http.logging_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,6 +78,8 @@ class Pipeline:
                 self._note(scope, status, time.perf_counter() - began)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Reply | None:
+        if scope.get("caesura.inside"):  # a request of the server's own
+            return None
         problem = (
             self._too_long(scope)
             or self._misnamed(headers)
@@ -114,7 +120,16 @@ class Pipeline:
         route = getattr(scope.get("route"), "path", "unknown")
         self.server.metrics.request(route, method, status, seconds)
         tell = log.debug if path in _QUIET else log.info
-        tell("request", method=method, path=path, status=status, ms=round(seconds * 1000, 2))
+        sent = {} if self._logged is None else {"headers": self._headers(scope, self._logged)}
+        tell(
+            "request", method=method, path=path, status=status, ms=round(seconds * 1000, 2), **sent
+        )
+
+    def _headers(self, scope: Scope, logged: HeaderFilter) -> dict[str, str]:
+        """The request's headers that the configuration wants in the log; never those with secrets."""
+        headers = Headers(scope=scope)
+        names = (name for name in dict.fromkeys(headers.keys()) if logged.logs(name))
+        return {name: ", ".join(headers.getlist(name))[:_LOGGED_HEADER] for name in names}
 
 
 def is_local_name(host: str) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from caesura.server.project.settings import NAMES, Settings
+from caesura.loading import NAMES
+from caesura.server.project.settings import Settings
 
 _HOME: Final = "/project"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from caesura.graph import StateGraph
+from caesura.loading import make_importable
 from caesura.pregel import Pregel
 from caesura.server.logs import log
 from caesura.server.project.aliases import install_aliases
@@ -25,7 +26,6 @@ from caesura.server.project.leniency import written_for_langgraph
 from caesura.server.project.loading import (
     attribute_of,
     load_module,
-    make_importable,
     told_as_broken,
 )
 from caesura.server.project.runtime import AccessContext, ServerRuntime

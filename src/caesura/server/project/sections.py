@@ -92,6 +92,13 @@ CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-ap
 """Headers that say who somebody is; they are not handed on or stored."""
 
 
+SECRET_HEADERS = (
+    "*authorization*", "*cookie*", "*token*", "*secret*", "*password*", "*credential*",
+    "*api-key*", "*apikey*", "*jwt*", "*signature*",
+)  # fmt: skip
+"""Headers that may hold a secret, by their names; they are not logged, whatever is configured."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderFilter:
     """Which request headers: those that match one of ``includes`` and none of ``excludes``."""
@@ -109,6 +116,11 @@ class HeaderFilter:
         if any(fnmatchcase(name, pattern.lower()) for pattern in self.excludes or ()):
             return False
         return any(fnmatchcase(name, pattern.lower()) for pattern in self.includes or ())
+
+    def logs(self, name: str) -> bool:
+        """As `matches`, for what is written to a log, which more people read and which stays."""
+        secret = any(fnmatchcase(name, pattern) for pattern in SECRET_HEADERS)
+        return not secret and self.matches(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,15 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from caesura.errors import InvalidAnswerError
 from caesura.schemas import parse_answer
 from caesura.server.project.errors import ConfigError, ProjectProblem
 from caesura.server.project.sections import IGNORED, Config
-
-NAMES: Final = ("caesura.json", "langgraph.json")
-"""Names of config files; the first that exists counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +53,6 @@ class Settings(Config):
 def is_local(dependency: str) -> bool:
     """True for a path, false for what pip would fetch."""
     return dependency.startswith((".", "/"))
-
-
-def find_config(directory: Path) -> Path | None:
-    """The config file of a directory, or None."""
-    return next((file for name in NAMES if (file := directory / name).is_file()), None)
 
 
 def read_settings(file: Path) -> Settings:

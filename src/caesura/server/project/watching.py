@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from caesura.server.project.settings import NAMES, Settings
+from caesura.loading import NAMES
+from caesura.server.project.settings import Settings
 
 _LEFT_OUT: Final = frozenset({"__pycache__", "node_modules", "site-packages", "venv"})
 

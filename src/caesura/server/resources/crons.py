@@ -15,7 +15,6 @@ from msgspec import UNSET
 
 from caesura.execution.clock import clock
 from caesura.records.operations import (
-    AdvanceCron,
     CountCrons,
     DeleteCron,
     FindCrons,
@@ -34,7 +33,6 @@ from caesura.server.http.replies import Reply, empty, page_headers
 from caesura.server.http.routes import Answer, Routes
 from caesura.server.ids import uuid7
 from caesura.server.running.duties import fire
-from caesura.server.running.webhooks import check_webhook
 from caesura.server.views import Json, cron_view, select
 
 routes = Routes("Crons", group="runs")
@@ -122,7 +120,7 @@ def _check(call: Call[Any, Any], given: Mapping[str, Any]) -> None:
     if given.get("end_time") is not None:
         moment(given["end_time"])
     if given.get("webhook") is not None:
-        check_webhook(given["webhook"], call.server.settings.webhooks)
+        call.server.check_webhook(given["webhook"])
     configurable = (given.get("config") or {}).get("configurable")
     if configurable is not None and not isinstance(configurable, dict):
         raise invalid("Expected `object` - at `$.config.configurable`")
@@ -264,18 +262,15 @@ async def patch_cron(call: Call[wire.CronPatch, None]) -> Any:
 async def _store(call: Call[Any, Any], before: Cron, after: Cron) -> Cron | None:
     """Store the change, unless the cron was fired or changed meanwhile: then None.
 
-    Whoever sets the next date of a cron decides about the date that was due: if it came just now, it
-    is fired here.
+    A date that came just now is fired first; a change must not take it away.
     """
-    server, due = call.server, before.next_run_date
-    if due is not None:
-        advance = AdvanceCron(before.cron_id, due, after.next_run_date)
-        if not await server.do(advance):
-            return None
-    stored: Cron = await server.do(PutCron(after))
-    server.crons_changed.set()
-    if due is not None and before.enabled and due <= clock().now():
-        await fire(server, before)
+    server, due, now = call.server, before.next_run_date, clock().now()
+    if due is not None and before.enabled and due <= now:
+        await fire(server, before, now)
+        return None
+    stored: Cron | None = await server.do(PutCron(after, replaces=before))
+    if stored is not None:
+        server.crons_changed.set()
     return stored
 
 

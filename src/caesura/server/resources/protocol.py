@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
-from starlette.requests import Request
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -172,7 +171,7 @@ class _Connection:
 
     async def _admitted(self) -> Caller:
         self._check_origin()
-        caller = await self.server.identify(cast(Request, self.socket), _no_body)
+        caller = await self.server.identify(self.socket, _no_body)
         self.thread_id = uuid_text(str(self.socket.path_params["thread_id"]), "thread ID")
         value = {"thread_id": self.thread_id}
         self.filters = await self.server.authoriser.authorise(caller, "threads", "read", value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from caesura.execution.clock import clock
-from caesura.records.operations import CountQuestions, CountRuns, FindRuns
+from caesura.records.operations import CountDeliveries, CountQuestions, CountRuns, FindRuns
 from caesura.records.shapes import Run
 from caesura.server import wire
 from caesura.server.encoding import encode
@@ -120,6 +120,7 @@ async def get_metrics(call: Call[None, wire.MetricsQuery]) -> Any:
 async def _standing(server: Server) -> Standing:
     runs = await server.do(CountRuns())
     busy, places = server.dispatcher.busy
+    webhooks = await server.do(CountDeliveries())
     return Standing(
         pending=runs.get("pending", 0),
         running=runs.get("running", 0),
@@ -128,6 +129,8 @@ async def _standing(server: Server) -> Standing:
         open_interrupts=await server.do(CountQuestions()),
         streams=server.slots.total,
         oldest_pending_seconds=_waiting(runs.get("oldest_pending")),
+        webhooks_waiting=webhooks["waiting"],
+        webhooks_dead=webhooks["dead"],
     )
 
 

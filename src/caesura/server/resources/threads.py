@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from caesura.checkpoint.operations import Prune
@@ -137,7 +138,10 @@ async def search_threads(call: Call[wire.ThreadSearch, None]) -> Any:
         body.sort_by or "updated_at", body.sort_order or "desc", filters,
     )  # fmt: skip
     rows, more = await _found(call, find, body.values)
-    shown = [await _search_view(call, thread, body) for thread in rows]
+    shown = []
+    for thread in rows:
+        shown.append(await _search_view(call, thread, body))
+        await asyncio.sleep(0)  # reading many values must not keep the others from their turn
     return Reply(shown, headers=page_headers(find.offset, len(shown), more))
 
 

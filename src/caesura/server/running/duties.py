@@ -1,8 +1,8 @@
-"""What a server does by itself: fire crons, sweep expired threads, old events and store items.
+"""What a server does by itself: fire crons, send webhooks, sweep what has expired.
 
 One task a duty. A duty that fails says so in the log and tries again later; it never stops the others.
-Several processes may do the same duties on one database: a cron's date is advanced by compare-and-set,
-and only who did that fires it; sweeping twice does no harm.
+Several processes may do the same duties on one database: a cron's date is advanced by compare-and-set in
+the transaction that starts its run; sweeping twice does no harm.
 """
 
 from __future__ import annotations
@@ -10,26 +10,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from caesura.checkpoint.operations import Prune
+from caesura.errors import StorageError
 from caesura.execution.clock import clock
+from caesura.records.errors import AlreadyFiredError
 from caesura.records.operations import (
     AdvanceCron,
     FindCrons,
     FindDueCrons,
     FindExpired,
     Page,
+    SweepDeliveries,
     SweepEvents,
     UpdateThread,
 )
 from caesura.records.shapes import Cron, Thread
 from caesura.server.crons import next_date
 from caesura.server.http.problems import problem_of
-from caesura.server.logs import log
+from caesura.server.logs import log, logged
 from caesura.server.project.sections import StoreTtl, ThreadTtl
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ SWEEP_MINUTES: Final = 5
 SWEEP_LIMIT: Final = 1000
 KEY_SECONDS: Final = 24 * 3600.0
 """How long an idempotency key is remembered."""
+DEAD_SECONDS: Final = 7 * 24 * 3600.0
+"""How long a webhook that was given up is kept."""
 _EVENT_SWEEP_SECONDS: Final = 60.0
 _EVENTS_AT_ONCE: Final = 10_000
 
@@ -61,10 +66,13 @@ class Duties:
             ("threads", _seconds(threads), sweep_threads),
             ("store items", _seconds(items), sweep_store),
             ("events", _EVENT_SWEEP_SECONDS, sweep_events),
+            ("webhooks given up", _EVENT_SWEEP_SECONDS, sweep_deliveries),
         ]
         for what, seconds, sweep in sweeps:
             self._begin(f"sweep {what}", self._sweep(what, seconds, sweep))
         self._begin("fire crons", self._fire())
+        if not settings.http.disable_webhooks:
+            self._begin("deliver webhooks", self._server.outbox.work())
 
     async def stop(self) -> None:
         """End; what is being done is broken off at its next step."""
@@ -104,15 +112,6 @@ def _seconds(ttl: ThreadTtl | StoreTtl | None) -> float:
     return 60.0 * (minutes or SWEEP_MINUTES)
 
 
-@contextlib.contextmanager
-def logged(what: str, **values: Any) -> Iterator[None]:
-    """Errors in the block are logged and end it; cancelling goes through."""
-    try:
-        yield
-    except Exception as error:
-        log.error(what, **values, exc_info=error)
-
-
 # --- crons -------------------------------------------------------------------------------------
 
 
@@ -121,39 +120,50 @@ async def fire_due_crons(server: Server) -> int:
     now = clock().now()
     fired = 0
     for cron in await server.do(FindDueCrons(now)):
-        with logged("a cron could not be advanced; trying again", cron_id=cron.cron_id):
-            if await _advance(server, cron, now):
-                await fire(server, cron)
-                fired += 1
+        with logged("a cron could not be fired; trying again", cron_id=cron.cron_id):
+            fired += await fire(server, cron, now)
     return fired
 
 
-async def _advance(server: Server, cron: Cron, now: str) -> bool:
+async def fire(server: Server, cron: Cron, now: str) -> bool:
+    """Start the run of a cron that is due at ``now``; False if somebody else has, or it is over.
+
+    The date is advanced with the run, in one transaction, so it is neither lost nor fired twice, whenever
+    the process ends. If the run is refused, the log says why, and the next date is tried.
+    """
     due = cron.next_run_date
     if due is None:
         return False
     if cron.end_time is not None and _epoch(due) > _epoch(cron.end_time):
         await server.do(AdvanceCron(cron.cron_id, due, None))
         return False
-    date = next_date(cron.schedule, cron.timezone, now, cron.end_time)
-    return bool(await server.do(AdvanceCron(cron.cron_id, due, date)))
-
-
-async def fire(server: Server, cron: Cron) -> None:
-    """Start the run of a cron. If it is refused, the log says why, and the next date is tried."""
+    advance = AdvanceCron(
+        cron.cron_id, due, next_date(cron.schedule, cron.timezone, now, cron.end_time)
+    )
     try:
-        run = await server.runs.start_for_cron(_with_one_context(cron))
+        run = await server.runs.start_for_cron(_with_one_context(cron), advance)
+    except AlreadyFiredError:
+        return False
+    except StorageError:
+        raise
     except Exception as error:
-        server.metrics.cron_fired("refused")
-        log.error(
-            "a cron's run was refused; its next date will be tried",
-            cron_id=cron.cron_id,
-            reason=str(error),
-            exc_info=None if problem_of(error) is not None else error,
-        )
-    else:
-        server.metrics.cron_fired("started")
-        log.info("cron fired", cron_id=cron.cron_id, run_id=run.run_id, thread_id=run.thread_id)
+        return await _refused(server, advance, error)
+    server.metrics.cron_fired("started")
+    log.info("cron fired", cron_id=cron.cron_id, run_id=run.run_id, thread_id=run.thread_id)
+    return True
+
+
+async def _refused(server: Server, advance: AdvanceCron, error: Exception) -> bool:
+    if not await server.do(advance):
+        return False
+    server.metrics.cron_fired("refused")
+    log.error(
+        "a cron's run was refused; its next date will be tried",
+        cron_id=advance.cron_id,
+        reason=str(error),
+        exc_info=None if problem_of(error) is not None else error,
+    )
+    return True
 
 
 def _with_one_context(cron: Cron) -> Cron:
@@ -220,6 +230,12 @@ async def sweep_events(server: Server) -> int:
         swept += count
         if count < _EVENTS_AT_ONCE:
             return swept
+
+
+async def sweep_deliveries(server: Server) -> int:
+    """Delete the webhooks that were given up long ago; returns how many."""
+    swept: int = await server.do(SweepDeliveries(clock().epoch() - DEAD_SECONDS))
+    return swept
 
 
 async def sweep_store(server: Server) -> int:

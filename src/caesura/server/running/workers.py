@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from caesura.checkpoint.operations import DeleteRuns, FindInterrupts
@@ -238,9 +239,9 @@ class Workers:
             if ended is not None:
                 span.ended(ended.status, job.paused)
         seconds = round(time.monotonic() - began, 4)
-        if ended is not None and stream.result is not None:
+        if ended is not None:
             log.info("run ended", status=ended.status, graph=run.graph_id, seconds=seconds)
-            self._server.run_ended(ended, stream.result, seconds)
+            self._server.run_ended(ended, seconds)
 
     async def _tell_waits(self, run: Run) -> None:
         """The waits for people that ended with this run, as spans."""
@@ -332,10 +333,12 @@ class Workers:
         *,
         remove: bool = False,
     ) -> Run | None:
-        run = job.run
+        run, now = job.run, clock().now()
+        over = replace(run, status=status, error=error, ended_at=now, updated_at=now)
         operation = FinishRun(
-            run, clock().now(), status, thread_status, error, thread_error,
+            run, now, status, thread_status, error, thread_error,
             remove_run=remove, remove_thread=run.temporary, trace=job.trace,
+            delivery=self._server.outbox.delivery(over, result),
         )  # fmt: skip
         ended: tuple[Run, Thread] | None = await self._store(operation)
         if ended is None:

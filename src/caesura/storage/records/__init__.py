@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from caesura.storage.parts import register
-from caesura.storage.records import assistants, changes, crons, events, questions, runs, threads
+from caesura.storage.records import (
+    assistants,
+    changes,
+    crons,
+    deliveries,
+    events,
+    questions,
+    runs,
+    threads,
+)
 
 PART: Final = "server"
 
-for _room in (assistants, changes, crons, events, questions, runs, threads):
+for _room in (assistants, changes, crons, deliveries, events, questions, runs, threads):
     register(PART, _room.PERFORM)

@@ -29,7 +29,7 @@ from caesura.storage.records.tables import CRONS, KEYS
 DUE: Final = f"{CRONS.select} WHERE enabled = 1 AND next_run_date <= ? ORDER BY next_run_date"
 ADVANCE: Final = """
 UPDATE crons SET next_run_date = ?, enabled = CASE WHEN CAST(? AS TEXT) IS NULL THEN 0 ELSE enabled END
-WHERE cron_id = ? AND next_run_date = ?"""
+WHERE cron_id = ? AND next_run_date = ? AND enabled = 1"""
 
 
 def put(dialect: Dialect, codec: Codec, op: PutCron) -> Statements:
@@ -41,7 +41,13 @@ def put(dialect: Dialect, codec: Codec, op: PutCron) -> Statements:
         and (yield from threads.read(dialect, cron.thread_id, {})) is None
     ):
         raise UnknownRecordError("thread", cron.thread_id)
-    yield "DELETE FROM crons WHERE cron_id = ?", (cron.cron_id,)
+    if op.replaces is not None:
+        found = CRONS.read_all((yield f"{CRONS.select} WHERE cron_id = ?", (cron.cron_id,)))
+        if found != [op.replaces]:
+            return None
+    deleted = yield "DELETE FROM crons WHERE cron_id = ?", (cron.cron_id,)
+    if op.replaces is not None and deleted != 1:
+        return None
     yield CRONS.insert, CRONS.row(cron)
     return cron
 
@@ -97,6 +103,11 @@ def due(dialect: Dialect, codec: Codec, op: FindDueCrons) -> Statements:
 
 def advance(dialect: Dialect, codec: Codec, op: AdvanceCron) -> Statements:
     """`AdvanceCron`."""
+    return (yield from advance_within(op))
+
+
+def advance_within(op: AdvanceCron) -> Statements:
+    """`AdvanceCron`, within a transaction."""
     changed = yield ADVANCE, (op.next_run_date, op.next_run_date, op.cron_id, op.expected)
     return changed == 1
 

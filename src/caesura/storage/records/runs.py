@@ -14,6 +14,7 @@ from caesura.checkpoint.operations import Accept, Answer, InterruptRow
 from caesura.checkpoint.rows import Codec
 from caesura.interrupts.binding import bind
 from caesura.records.errors import (
+    AlreadyFiredError,
     IdempotencyError,
     LostLeaseError,
     ThreadBusyError,
@@ -37,14 +38,14 @@ from caesura.records.operations import (
     ReleaseRuns,
     RemoveRun,
 )
-from caesura.records.rules import due_since, expiry, thread_status
+from caesura.records.rules import at_rest, due_since, expiry, thread_status
 from caesura.records.shapes import Run, Thread
 from caesura.storage import operations as checkpoints
 from caesura.storage.dialect import Dialect
 from caesura.storage.operations import Begin, Statements
-from caesura.storage.records import threads
+from caesura.storage.records import crons, threads
 from caesura.storage.records.filters import Conditions
-from caesura.storage.records.tables import RUNS, from_json, to_json
+from caesura.storage.records.tables import DELIVERIES, RUNS, from_json, to_json
 
 GET: Final = f"{RUNS.select} WHERE thread_id = ? AND run_id = ?"
 GET_ALONE: Final = f"{RUNS.select} WHERE run_id = ?"
@@ -96,6 +97,8 @@ def accept(dialect: Dialect, codec: Codec, op: AcceptRun) -> Statements:
         repeated = yield from _repeated(dialect, op)
         if repeated is not None:
             return repeated
+    if op.fires is not None and not (yield from crons.advance_within(op.fires)):
+        raise AlreadyFiredError(op.fires.cron_id, op.fires.expected)
     thread = yield from _thread(dialect, op)
     in_flight = RUNS.read_all((yield RUNS_IN_FLIGHT, (thread_id,)))
     if in_flight and op.run.multitask_strategy == "reject":
@@ -119,7 +122,7 @@ def accept(dialect: Dialect, codec: Codec, op: AcceptRun) -> Statements:
     if started and op.claim_for is not None:
         run = yield from _claimed(run, *op.claim_for, op.at)
     yield RUNS.insert, RUNS.row(run)
-    thread = yield from _note_run(op, thread, run)
+    thread = yield from _note_run(op, thread, run, withdrawn)
     if op.idempotency is not None:
         scope_key, key, digest = op.idempotency
         kept = (scope_key, key, digest, thread_id, run.run_id, to_json(RUNS.row(run)), op.now)
@@ -224,8 +227,10 @@ def _claimed(run: Run, worker: str, lease_until: float, at: str) -> Statements:
     )
 
 
-def _note_run(op: AcceptRun, thread: Thread, run: Run) -> Statements:
+def _note_run(op: AcceptRun, thread: Thread, run: Run, withdrawn: Sequence[str]) -> Statements:
     changes: dict[str, Any] = {"status": "busy", "updated_at": op.at}
+    if withdrawn:
+        changes["resting"] = "idle"
     metadata = {**thread.metadata, **op.thread_metadata}
     if metadata != thread.metadata:
         changes["metadata"] = metadata
@@ -368,6 +373,8 @@ def finish(dialect: Dialect, codec: Codec, op: FinishRun) -> Statements:
         run, status=op.status, error=op.error, ended_at=op.at, updated_at=op.at, worker=None,
         lease_until=0.0,
     )  # fmt: skip
+    if op.delivery is not None:
+        yield DELIVERIES.insert, DELIVERIES.row(op.delivery)
     if op.remove_run:
         yield DELETE, (thread_id, run.run_id)
         yield DELETE_EVENTS, (thread_id, run.run_id)
@@ -385,6 +392,7 @@ def finish(dialect: Dialect, codec: Codec, op: FinishRun) -> Statements:
     in_flight = yield threads.IN_FLIGHT, (thread_id,)
     changes: dict[str, Any] = {
         "status": thread_status(bool(in_flight), op.thread_status),
+        "resting": op.thread_status,
         "error": op.thread_error,
         "touched": True,
         "updated_at": op.at,
@@ -429,7 +437,7 @@ def _settle_thread(dialect: Dialect, codec: Codec, run: Run, at: str) -> Stateme
         return
     in_flight = yield threads.IN_FLIGHT, (thread_id,)
     waits = yield threads.WAITS, (thread_id,)
-    status = thread_status(bool(in_flight), "interrupted" if waits else "idle")
+    status = thread_status(bool(in_flight), at_rest(bool(waits), thread.resting))
     yield from threads.write(thread, status=status, updated_at=at)
 
 

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from caesura.records.errors import UnstorableError
-from caesura.records.shapes import ApiKey, Assistant, Cron, Run, Thread, Ttl
+from caesura.records.shapes import ApiKey, Assistant, Cron, Delivery, Run, Thread, Ttl
 
 R = TypeVar("R")
 _NUL: Final = r"\u0000"
@@ -123,3 +123,4 @@ THREADS: Final = _Threads("threads", Thread, ("metadata", "config", "error", "tr
 RUNS: Final = _Runs("runs", Run, ("metadata", "kwargs", "error", "trace"), ("accepted",))
 CRONS: Final = _Crons("crons", Cron, ("payload", "metadata", "owner"))
 KEYS: Final = Table("api_keys", ApiKey, (), ("permissions", "groups"))
+DELIVERIES: Final = Table("webhook_deliveries", Delivery, ("owner",))

@@ -23,7 +23,7 @@ from caesura.records.operations import (
     UpdateThread,
 )
 from caesura.records.rules import expiry, thread_status
-from caesura.records.shapes import Thread
+from caesura.records.shapes import Thread, ThreadStatus
 from caesura.storage.dialect import Dialect
 from caesura.storage.operations import (
     READ,
@@ -142,6 +142,7 @@ def note_state(dialect: Dialect, codec: Codec, op: NoteState) -> Statements:
         yield from write(
             thread,
             status=thread_status(bool(in_flight), op.status),
+            resting=op.status,
             metadata={**thread.metadata, **(op.metadata or {})},
             touched=True,
             updated_at=op.at,
@@ -203,6 +204,7 @@ def duplicate(dialect: Dialect, codec: Codec, op: DuplicateThread) -> Statements
         raise AlreadyExistsError("thread", op.target_id)
     yield from inner(copy_thread(dialect, codec, CopyThread(op.source_id, op.target_id)))
     waits = yield WAITS, (op.target_id,)
+    status: ThreadStatus = "interrupted" if waits else "idle"
     copy = replace(
         source,
         thread_id=op.target_id,
@@ -210,7 +212,8 @@ def duplicate(dialect: Dialect, codec: Codec, op: DuplicateThread) -> Statements
         updated_at=op.at,
         state_updated_at=op.at,
         metadata={**source.metadata, **(op.metadata or {})},
-        status="interrupted" if waits else "idle",
+        status=status,
+        resting=status,
         error=None,
         expires_at=expiry(source.ttl, op.at),
         trace=None,

@@ -36,6 +36,8 @@ class SqliteStore(SqlStore):
         ttl: how long items live; None: for ever, unless a put says otherwise. Reading an item lets
             it live on (``refresh_on_read``), which makes of the read a write.
         clock: tells the time, in UTC.
+        searcher: a saver on the same file for async calls that may take long, so that they hold up
+            nobody on ``conn``. It is not closed here.
 
     Raises:
         StorageError: from any method, if the database fails. Nothing is stored then.
@@ -48,10 +50,13 @@ class SqliteStore(SqlStore):
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
         clock: Callable[[], datetime] = utc_now,
+        searcher: SqliteSaver | None = None,
     ) -> None:
         given = isinstance(conn, SqliteSaver)
         saver = conn if isinstance(conn, SqliteSaver) else self._open(conn)
-        super().__init__(saver, owns=not given, index=index, ttl=ttl, clock=clock)
+        super().__init__(
+            saver, owns=not given, index=index, ttl=ttl, clock=clock, searcher=searcher
+        )
 
     @staticmethod
     def _open(conn: Any) -> SqliteSaver:
