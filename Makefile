@@ -58,9 +58,15 @@ demo-terminal: $(VENV)/.installed
 	*) exit $$code;; \
 	esac
 
+PYTEST := $(BIN)/python -m pytest $(if $(filter-out 0,$(JOBS)),-n $(JOBS) --dist loadfile)
+# What a server is asked in the tests below it is asked once more with its data in PostgreSQL.
+ON_POSTGRES := $(addprefix tests/acceptance/test_,recordings.py sdk_python.py sdk_python_runs.py \
+	server_rights.py)
+
 test: lint types
-	@if [ "$(JOBS)" = 0 ]; then $(BIN)/python -m pytest $(TESTS); \
-	else $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS); fi
+	@$(PYTEST) $(TESTS)
+	@if [ "$(TESTS)" = tests ]; then \
+	CAESURA_TEST_SERVER_DATABASE=postgres $(PYTEST) $(ON_POSTGRES); fi
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check src tests examples tools benchmarks
