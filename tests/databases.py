@@ -22,6 +22,7 @@ from uuid import uuid4
 import psycopg
 from psycopg import sql
 
+from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.postgres import PostgresSaver
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.storage.sqlite import connect
@@ -107,6 +108,23 @@ def open_saver(name: str) -> SqliteSaver | PostgresSaver:
     if name.startswith("postgresql:"):
         return PostgresSaver(name)
     return SqliteSaver(connect(name))
+
+
+def stored_bytes(saver: InMemorySaver | SqliteSaver | PostgresSaver) -> int:
+    """What a saver stores: the size of the file, or of all values kept."""
+    if isinstance(saver, InMemorySaver):
+        spaces = [space for thread in saver.storage.values() for space in thread.values()]
+        return sum(len(p) for s in spaces for row in s.values() for p in row if type(p) is bytes)
+    if isinstance(saver, SqliteSaver):
+        saver.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return Path(saver.conn.execute("PRAGMA database_list").fetchone()[2]).stat().st_size
+    with psycopg.connect(postgres_url()) as connection:
+        cursor = psycopg.RawCursor(connection)
+        tables = {"thread_checkpoints": "body", "thread_writes": "value"}
+        sizes = [f"(SELECT coalesce(sum(length({c})), 0) FROM {t})" for t, c in tables.items()]
+        cursor.execute(saver.dialect.sql(f"SELECT {' + '.join(sizes)}").encode())
+        (found,) = cursor.fetchone() or (0,)
+        return int(found)
 
 
 class Schemas:

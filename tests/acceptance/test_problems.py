@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypedDict
 
 import pytest
+from tests.databases import stored_bytes
 
 from caesura.asking import Question
-from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.operations import Accept, Answer, FindInterrupts, InterruptRow
+from caesura.checkpoint.postgres import PostgresSaver
 from caesura.checkpoint.saver import EngineSaver
 from caesura.checkpoint.serde.jsonplus import JsonPlusSerializer
 from caesura.client import get_sync_client
@@ -43,6 +44,7 @@ from caesura.errors import (
     SwallowedInterruptError,
     UnknownInterruptError,
     UnknownThreadError,
+    UnstorableTextError,
 )
 from caesura.func import entrypoint, task
 from caesura.graph import START, StateGraph
@@ -971,24 +973,12 @@ def _say(graph: Any, turns: range) -> None:
         graph.invoke({"log": [{"role": "user", "text": text}]}, WHERE)
 
 
-def _stored(saver: Any) -> int:
-    """Bytes stored so far."""
-    if isinstance(saver, InMemorySaver):
-        spaces = saver.storage["thread-1"].values()
-        return sum(
-            len(part) for s in spaces for row in s.values() for part in row if type(part) is bytes
-        )
-    path = saver.conn.execute("PRAGMA database_list").fetchone()[2]
-    saver.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return Path(path).stat().st_size
-
-
 def test_problem_24_storage_grows_with_what_is_said_and_not_with_its_square(saver: Any) -> None:
     graph = _chat(saver)
     _say(graph, range(TURNS // 2))
-    half = _stored(saver)
+    half = stored_bytes(saver)
     _say(graph, range(TURNS // 2, TURNS))
-    whole = _stored(saver)
+    whole = stored_bytes(saver)
     said = 2 * TURNS * SIZE
     assert len(graph.get_state(WHERE).values["log"]) == 2 * TURNS
     assert said < whole < 10_000_000
@@ -1015,6 +1005,10 @@ def test_problem_25_names_from_outside_are_values_and_never_part_of_a_query(
     graph = line(saver, asks=asking("a?"))
     graph.invoke({"log": ["victim"]}, WHERE)
     other: Any = {"configurable": {"thread_id": text}, "metadata": {"tenant": text}}
+    if "\0" in text and isinstance(saver, PostgresSaver):
+        with pytest.raises(UnstorableTextError, match="Nothing was changed"):
+            graph.invoke({"log": ["other"]}, other)
+        return
     graph.invoke({"log": ["other"]}, other)
     assert graph.get_state(other).values == {"log": ["other"]}
     for filter in ({text: "x"}, {"tenant": text + "'"}, {"source": text}):

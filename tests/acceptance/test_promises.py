@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from tests.databases import stored_bytes
 
 from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.operations import FindInterrupts, FindNamespaces, FindThreads, History
@@ -430,7 +431,7 @@ def test_promise_09_threads_that_wait_hold_nothing_and_slow_nothing(saver: Any) 
     running = threading.active_count()
     for number in range(300):
         graph.invoke({"log": []}, {"configurable": {"thread_id": f"waits-{number}"}})
-    assert threading.active_count() == running
+    assert threading.active_count() <= running
     assert whole_life("last") == alone
     assert len(saver.execute(FindInterrupts(status="open"))) == 300
     assert {t.open_interrupts for t in saver.execute(FindThreads())} == {0, 1}
@@ -446,14 +447,6 @@ async def test_promise_09_an_async_pause_leaves_no_task_behind(saver: Any) -> No
 
 
 # --- 10 Storage is linear ------------------------------------------------------------------------
-
-
-def stored_bytes(saver: Any) -> int:
-    if isinstance(saver, InMemorySaver):
-        threads = [space for thread in saver.storage.values() for space in thread.values()]
-        return sum(len(p) for s in threads for row in s.values() for p in row if type(p) is bytes)
-    saver.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return Path(saver.conn.execute("PRAGMA database_list").fetchone()[2]).stat().st_size
 
 
 def test_promise_10_a_step_stores_what_it_changed_and_not_the_state(saver: Any) -> None:

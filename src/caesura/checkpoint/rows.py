@@ -168,7 +168,7 @@ def encode_commit(codec: Codec, op: Commit, *, full: bool = False) -> Row:
     step, run_id = metadata.get("step"), metadata.get("run_id")
     head = (op.ts, step if type(step) is int else 0, run_id and str(run_id), encoded)
     chain = op.chain
-    if chain is not None and op.parent_id is not None and not full:
+    if chain is not None and op.parent_id is not None and not (full or _full_is_sure(op, chain)):
         body = _encode_changes(codec, op)
         grown, dead = weigh(op, len(body))
         worth, weight = chain.snapshot_weight + grown, chain.weight + dead
@@ -176,6 +176,13 @@ def encode_commit(codec: Codec, op: Commit, *, full: bool = False) -> Row:
             return Row(op.checkpoint_id, op.parent_id, worth, weight, *head, body)
     body = encode_full(codec, op.full(), op.updated)
     return Row(op.checkpoint_id, op.parent_id, len(body) + ROW_WEIGHT, 0, *head, body)
+
+
+def _full_is_sure(op: Commit, chain: Chain) -> bool:
+    """True if the changes need not be encoded to know that a full row is due: nothing is appended."""
+    if chain.weight + ROW_WEIGHT < chain.snapshot_weight:
+        return False
+    return not any(change[0] == "l" and not change[2] for change in op.changes.values())
 
 
 def encode_full(
@@ -382,14 +389,13 @@ def encode_writes(
 ) -> list[WriteRow]:
     """The rows of what a task wrote. Of several writes to one special channel the last counts."""
     encode = codec.encode
-    special = SPECIAL_INDEX.get
-    made = [
-        WriteRow(task_id, special(channel, i), task_path, channel, encode(value))
-        for i, (channel, value) in enumerate(writes)
-    ]
-    if len(made) > 1 and len({row.idx for row in made}) < len(made):
-        made = list({row.idx: row for row in made}.values())
-    return made
+    special, repeated = SPECIAL_INDEX, False
+    made = []
+    for i, (channel, value) in enumerate(writes):
+        if channel in special:
+            i, repeated = special[channel], len(writes) > 1
+        made.append(WriteRow(task_id, i, task_path, channel, encode(value)))
+    return list({row.idx: row for row in made}.values()) if repeated else made
 
 
 _write_order = attrgetter("task_path", "task_id", "idx")

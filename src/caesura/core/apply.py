@@ -47,7 +47,8 @@ def apply_writes(state: ThreadState, sources: list[Source]) -> set[str]:
     version = state.bump()
     updated: set[str] = set()
     stepped = _mark_seen(state, sources)
-    _consume(state, sources, version)
+    if program.consuming:
+        _consume(state, sources, version)
     for name, values in _grouped(program, sources, state.notes).items():
         channel = channels[name]
         if channel.update(values):
@@ -82,11 +83,9 @@ def _mark_seen(state: ThreadState, sources: list[Source]) -> bool:
 
 
 def _consume(state: ThreadState, sources: list[Source], version: Any) -> None:
-    consuming = state.program.consuming
-    triggered = {t for _, triggers, _ in sources for t in triggers}
-    triggered.add(TASKS)
-    for name in triggered & consuming if consuming else ():
-        if state.channels[name].consume():
+    for name in state.program.consuming:
+        triggered = name == TASKS or any(name in triggers for _, triggers, _ in sources)
+        if triggered and state.channels[name].consume():
             state.versions[name] = state.max_version = version
             state.changed.add(name)
 

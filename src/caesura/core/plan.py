@@ -87,13 +87,5 @@ def _task(
     value: Any,
 ) -> Task:
     id = task_id(state.checkpoint_id, state.ns, step, node.name, place)
-    return Task(
-        id=id,
-        name=node.name,
-        path=path,
-        triggers=triggers,
-        node=node,
-        input=value,
-        ns=child_ns(state.ns, node.name, id),
-        step=step,
-    )
+    ns = child_ns(state.ns, node.name, id)
+    return Task(id, node.name, path, triggers, node, value, ns, step)

@@ -46,7 +46,6 @@ class Task:
 
     def __init__(
         self,
-        *,
         id: str,
         name: str,
         path: tuple[Any, ...],

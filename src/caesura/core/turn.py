@@ -236,18 +236,21 @@ class Turn:
         if state.notes:
             notes, state.notes = state.notes, []
             yield Log(notes)
-        yield from self._show_checkpoint(tasks)
+        if self._fresh:
+            yield from self._show_checkpoint(tasks)
         if not tasks:
             return None
-        before, names = self.request.before, {t.name for t in tasks}
-        for task in tasks:
-            self.adopt(task)
+        before = self.request.before
+        if state.writes or state.rows or self.loose:  # Else nothing is stored of any task.
+            for task in tasks:
+                self.adopt(task)
         if state.writes and (handlers := handlers_due(state, tasks)):
             for handler in handlers:
                 self.adopt(handler)
             tasks += handlers
-        yield from settle_contested(self, tasks)
-        if before and any(t.writes is None for t in tasks) and self._breaks(before, names):
+        if self.request.mine is not None:
+            yield from settle_contested(self, tasks)
+        if before and any(t.writes is None for t in tasks) and self._breaks(before, tasks):
             yield from self._break("before")
             return None
         return tasks
@@ -260,18 +263,19 @@ class Turn:
             due = yield from self._recall(due)
         if self.state.timed:
             refuse_sync(due, asynchronous=self.request.cancel_siblings)
-        yield from self._announce(tasks)
+        if self.request.wants:
+            yield from self._announce(tasks)
         failure = (yield from self._run(due, tasks)) if due else None
         if failure is not None:
             raise failure
         if any(t.pause is not None for t in tasks):
             yield from self._store_closing()
             yield from self._join_others(tasks, idle)
-        if any(t.pause is not None for t in tasks):
-            yield from self._pause(tasks, [t for t in idle if t.pause is not None])
-            return True
+            if any(t.pause is not None for t in tasks):
+                yield from self._pause(tasks, [t for t in idle if t.pause is not None])
+                return True
         yield from self._apply(tasks)
-        if self.request.after and self._breaks(self.request.after, {t.name for t in tasks}):
+        if self.request.after and self._breaks(self.request.after, tasks):
             yield from self._show_checkpoint(plan(self.state, self.stop))
             yield from self._break("after")
             return True
@@ -342,7 +346,7 @@ class Turn:
 
     def _announce(self, tasks: list[Task]) -> Steps:
         wants, hidden = self.request.wants, self.request.program.hidden
-        shown = [task for task in tasks if task.name not in hidden] if wants else []
+        shown = [task for task in tasks if task.name not in hidden]
         if "tasks" in wants:
             for task in shown:
                 yield Emit("tasks", events.task_payload(task))
@@ -360,6 +364,7 @@ class Turn:
         Handlers of tasks that fail are run too, and join ``tasks``, the step's.
         """
         left = len(due)
+        stored, told = self.request.stored, self.request.caches or bool(self.request.wants)
         failure: BaseException | None = None
         finished: list[Task] = yield Run(due, self.request.step_timeout)
         while True:
@@ -376,7 +381,13 @@ class Turn:
                 elif task.error is not None and failure is None:
                     failure = task.error
                 last = left == 0 and failure is None and not handlers
-                yield from self._settle(task, handler, last=last)
+                if task.pause is None and task.error is None and not told:
+                    if stored and last:
+                        self._closing = self._done(task)
+                    elif stored:
+                        yield from self._put(self._done(task))
+                else:
+                    yield from self._settle(task, handler, last=last)
             if handlers and failure is None:
                 tasks += handlers
                 left += len(handlers)
@@ -414,11 +425,14 @@ class Turn:
 
     def _store_writes(self, task: Task, *, last: bool) -> Steps:
         """Store what a finished task wrote; of the ``last`` one, together with the checkpoint."""
-        writes = self.writes_of(task, task.writes or [(NO_WRITES, None)], done=True)
         if last:
-            self._closing = writes
+            self._closing = self._done(task)
         else:
-            yield from self._put(writes)
+            yield from self._put(self._done(task))
+
+    def _done(self, task: Task) -> PutWrites:
+        """The operation that stores what a finished task wrote."""
+        return self.writes_of(task, task.writes or [(NO_WRITES, None)], done=True)
 
     def _tell(self, task: Task, interrupts: tuple[Interrupt, ...]) -> Steps:
         wants = self.request.wants
@@ -534,12 +548,13 @@ class Turn:
         """The run goes on from a stored checkpoint: it is told of once more."""
         self._fresh = True
 
-    def _breaks(self, stops: Stop, names: set[str]) -> bool:
+    def _breaks(self, stops: Stop, tasks: list[Task]) -> bool:
         """True if a static breakpoint holds: one of its nodes, and news since the last stop."""
         state = self.state
         seen = state.seen.get(INTERRUPT, {})
         if not any(c not in seen or v > seen[c] for c, v in state.versions.items()):
             return False
+        names = {task.name for task in tasks}
         if stops == "*":
             return bool(names - self.request.program.hidden)
         return not names.isdisjoint(stops)
@@ -567,7 +582,10 @@ class Turn:
                 if row.task_id not in over and over.isdisjoint(row.ancestors)
             ]
         state.updated = updated
-        yield from self.save("loop", state.step + 1)
+        if self.request.stored:
+            yield from self.save("loop", state.step + 1)
+        else:
+            state.step += 1
         if not updated.isdisjoint(self._value_keys):
             self.shown_values = True
             if "values" in self.request.wants:

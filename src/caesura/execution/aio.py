@@ -191,12 +191,12 @@ class AsyncDriver:
         advance: Callable[[Any], Any] = body.send
         while True:
             try:
-                call = advance(value)
+                action, args = advance(value)
             except StopIteration as stop:
                 scope.task.writes = stop.value
                 return
             try:
-                value = await self.call(scope, call.action, call.args)
+                value = await self.call(scope, action, args)
                 advance = body.send
             except asyncio.CancelledError:
                 body.close()

@@ -1,14 +1,14 @@
 """One task's work as a generator: it yields the calls to make, the drivers make them.
 
-A node: its action, then its branches. `Call.action` says what, `Call.args` with what; the driver sends
-the result in, or throws the exception. The last value is the task's writes.
+A node: its action, then its branches. Each says what to call and with what; the driver sends the
+result in, or throws the exception. The last value is the task's writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from caesura.channels.base import BaseChannel
 from caesura.constants import PUSH
@@ -19,8 +19,7 @@ from caesura.managed.base import StepPosition
 from caesura.types import RetryPolicy
 
 
-@dataclass(slots=True)
-class Call:
+class Call(NamedTuple):
     """Call ``action`` with ``args`` (and what it has injected)."""
 
     action: Action

@@ -339,6 +339,13 @@ class TaskScope(Scope):
     def end(self, error: BaseException | None) -> None:
         """Record how the attempt ended, other than by a plain result."""
         task = self.task
+        if (
+            error is None
+            and self._ledger is None
+            and not self.inner
+            and "messages" not in self.frame.wants
+        ):
+            return
         if self._ledger is not None:
             task.superseded = self._ledger.superseded
         rows = self.paused()

@@ -78,7 +78,12 @@ class SyncDriver:
                 if kind is Store:
                     value = frame.setting.saver.execute(effect.operation)
                 elif kind is Run:
-                    value = yield from work.start(effect.tasks, effect.timeout)
+                    if work.may_run_here(effect):
+                        work.run_here(effect.tasks)
+                        yield None
+                        value = work.collect()
+                    else:
+                        value = yield from work.start(effect.tasks, effect.timeout)
                 elif effect is WAIT:
                     value = yield from work.wait()
                 elif kind is Emit:
@@ -167,12 +172,12 @@ class SyncDriver:
         advance: Callable[[Any], Any] = body.send
         while True:
             try:
-                call = advance(value)
+                action, args = advance(value)
             except StopIteration as stop:
                 scope.task.writes = stop.value
                 return
             try:
-                value = call_sync(scope, call.action, call.args)
+                value = call_sync(scope, action, args)
                 advance = body.send
             except BaseException as error:
                 value, advance = error, body.throw
@@ -316,15 +321,24 @@ class _Work:
         """Tasks that the loop has not been told of."""
         self.running = 0
 
+    def may_run_here(self, effect: Run) -> bool:
+        """True if there is one task, and nobody who must hear of it while it runs."""
+        return (
+            len(effect.tasks) == 1
+            and effect.timeout is None
+            and not self.running
+            and self.deadline is None
+            and not (self.driver.live and self.frame.outer is None)
+        )
+
+    def run_here(self, tasks: list[Task]) -> None:
+        """Run one task in this thread."""
+        contextvars.copy_context().run(self.driver.run_task, self.frame, tasks[0])
+        self.finished = tasks
+
     def start(self, tasks: list[Task], timeout: float | None) -> Generator[None, None, list[Task]]:
         if timeout is not None:
             self.deadline = clock().ticks() + timeout
-        live = self.driver.live and self.frame.outer is None
-        if len(tasks) == 1 and not live and self.deadline is None and not self.running:
-            contextvars.copy_context().run(self.driver.run_task, self.frame, tasks[0])
-            self.finished = tasks
-            yield None
-            return self._collect()
         limit = self.driver.max_concurrency
         places = max(limit - self.running, 0) if limit else len(tasks)
         self.waiting.extend(tasks[places:])
@@ -350,7 +364,7 @@ class _Work:
         while True:
             task = self._next(block=not self.finished)
             if task is _NOTHING:
-                return self._collect()
+                return self.collect()
             if task is None:
                 yield None
                 continue
@@ -370,9 +384,10 @@ class _Work:
             if task is not None:
                 self.finished.append(task)
                 self.running -= 1
-        return self._collect()
+        return self.collect()
 
-    def _collect(self) -> list[Task]:
+    def collect(self) -> list[Task]:
+        """The tasks that have finished and that the loop has not been told of."""
         finished, self.finished = self.finished, []
         return finished
 
