@@ -6,7 +6,6 @@ result. The async twins differ in the driver only.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +21,6 @@ from caesura.core.program import Program
 from caesura.core.turn import Outcome, Request
 from caesura.core.update import update_thread
 from caesura.errors import GraphInterrupt
-from caesura.execution.aio import AsyncDriver
 from caesura.execution.cache import namespaces_of
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame
@@ -667,7 +665,9 @@ class Pregel(Generic[RunStateT, RunContextT, RunInputT, RunOutputT]):
                 except StopAsyncIteration:
                     break
                 except BaseException as error:
-                    if not isinstance(error, (GeneratorExit, asyncio.CancelledError)):
+                    from asyncio import CancelledError
+
+                    if not isinstance(error, (GeneratorExit, CancelledError)):
                         while chunks:
                             yield chunks.popleft()
                     raise
@@ -736,6 +736,8 @@ class Pregel(Generic[RunStateT, RunContextT, RunInputT, RunOutputT]):
         return lambda config: SyncDriver(live=live, max_concurrency=config.get("max_concurrency"))
 
     def _async_driver(self, stream: Stream | None) -> Any:
+        from caesura.execution.aio import AsyncDriver  # a sync program needs none of it
+
         live = stream is not None and stream.live
         return lambda config: AsyncDriver(live=live, max_concurrency=config.get("max_concurrency"))
 
