@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from caesura.config import current_scope
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
 
 A = TypeVar("A")
 
@@ -46,12 +49,22 @@ def interrupt(
 def interrupt(
     value: Any,
     *,
-    response_schema: Any = None,
+    response_schema: Mapping[str, Any] | None = None,
     key: str | None = None,
     title: str | None = None,
     volatile: Sequence[str] = (),
     digest_of: Callable[[Any], Any] | None = None,
 ) -> Any: ...
+@overload
+def interrupt(
+    value: Any,
+    *,
+    response_schema: TypeForm[A],
+    key: str | None = None,
+    title: str | None = None,
+    volatile: Sequence[str] = (),
+    digest_of: Callable[[Any], Any] | None = None,
+) -> A: ...
 def interrupt(
     value: Any,
     *,

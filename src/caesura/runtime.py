@@ -125,6 +125,10 @@ class Runtime(Generic[ContextT]):
         return None if self.control is None else self.control.drain_reason
 
 
+DEFAULT_RUNTIME: Runtime[Any] = Runtime()
+"""What there is before anything is known of a run."""
+
+
 def get_runtime(context_schema: type[ContextT] | None = None) -> Runtime[ContextT]:
     """The runtime of the running task. Raises ``RuntimeError`` outside a run."""
     return current_scope().runtime()

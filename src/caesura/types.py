@@ -48,7 +48,6 @@ StreamMode = Literal[
     "values", "updates", "checkpoints", "tasks", "debug", "messages", "custom", "tools"
 ]
 StreamWriter = Callable[[Any], None]
-_DC_KWARGS: Final = {"kw_only": True, "slots": True, "frozen": True}
 
 
 class Interrupt:
@@ -309,7 +308,7 @@ def default_cache_key(*args: Any, **kwargs: Any) -> str:
         ) from None
 
 
-@dataclass(**_DC_KWARGS)
+@dataclass(kw_only=True, slots=True, frozen=True)
 class CachePolicy:
     """Reuse a node's or task's result for equal inputs. ``ttl`` in seconds.
 
@@ -330,7 +329,7 @@ def _positive_seconds(name: str, limit: Any) -> float | None:
     return seconds
 
 
-@dataclass(**_DC_KWARGS)
+@dataclass(kw_only=True, slots=True, frozen=True)
 class TimeoutPolicy:
     """How long an async task may run. Times in seconds or as ``timedelta``.
 
@@ -366,7 +365,7 @@ def omit_payload(value: Any) -> Any:
     return {}
 
 
-@dataclass(**_DC_KWARGS)
+@dataclass(kw_only=True, slots=True, frozen=True)
 class TracePolicy:
     """Shapes what traces show of a node; no effect on results."""
 

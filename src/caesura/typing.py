@@ -18,3 +18,9 @@ InputT = TypeVar("InputT", bound=Any, default=StateT)
 OutputT = TypeVar("OutputT", bound=Any, default=StateT)
 NodeInputT = TypeVar("NodeInputT", bound=Any, default=StateT)
 NodeInputT_contra = TypeVar("NodeInputT_contra", bound=Any, contravariant=True)
+
+# Of what is compiled: ``Pregel`` without brackets is a program of any state, not of none.
+RunStateT = TypeVar("RunStateT", bound=Any, default=Any)
+RunContextT = TypeVar("RunContextT", bound=Any, default=Any)
+RunInputT = TypeVar("RunInputT", bound=Any, default=Any)
+RunOutputT = TypeVar("RunOutputT", bound=Any, default=Any)

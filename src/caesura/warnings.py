@@ -63,6 +63,14 @@ def warn_renamed(
     warnings.warn(text, category, stacklevel=stacklevel + 1)
 
 
+def warn_shallow(old: str, new: str) -> None:
+    """Say that a saver which forgets is no longer one. Called by its ``__init__``."""
+    text = (
+        f"`{old}` is deprecated. Please use `{new}` instead, which keeps the history of a thread."
+    )
+    warnings.warn(text, LangGraphDeprecatedSinceV10, stacklevel=3)
+
+
 class InterruptDigestWarning(UserWarning):
     """A replayed program asked something else at the place of an answered interrupt."""
 

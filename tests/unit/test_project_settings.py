@@ -212,7 +212,7 @@ def test_the_other_engine_is_refused_with_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b'{\n  "graphs": {},\n}', "line 3: is not JSON"),
+        (b'{\n  "graphs": {}\n,}', "line 3: is not JSON"),
         (b"[]", "must be a JSON object"),
         (b'{"graphs": {"a": "x.py:g", "a": "y.py:g"}}', "has the key 'a' twice"),
         (b'{"graphs": "\xff"}', "is not UTF-8"),

@@ -7,7 +7,6 @@ the run do it. The future it returns is a ``concurrent.futures.Future`` in sync 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -249,6 +248,8 @@ def in_loop(scope: TaskScope) -> bool:
     """True if the calling code runs in the event loop of the run."""
     if scope.loop is None:
         return False
+    import asyncio  # a sync program needs none of it
+
     try:
         return asyncio.get_running_loop() is scope.loop
     except RuntimeError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import inspect
 import logging
@@ -49,6 +48,8 @@ async def atell(listeners: Sequence[GraphCallbackHandler], event: GraphLifecycle
 
 def _run_apart(result: Awaitable[Any]) -> None:
     """Await ``result`` in a thread: this one may have a loop that is running."""
+    import asyncio  # a sync program needs none of it
+
     future: concurrent.futures.Future[None] = concurrent.futures.Future()
 
     async def wait() -> None:

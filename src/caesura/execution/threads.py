@@ -6,7 +6,6 @@ they need. Each idle thread waits on a queue of its own; a job goes to the one i
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import threading
 from collections.abc import Callable
@@ -55,6 +54,8 @@ def spawn(job: Callable[[], None]) -> None:
 
 async def in_thread(func: Callable[[], Any]) -> Any:
     """Run ``func`` in a thread, with the context copied; returns or raises what it does."""
+    import asyncio  # a sync program needs none of it
+
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()

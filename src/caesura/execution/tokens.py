@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
-_HOST = socket.gethostname()
+_HOST = platform.node()
 
 
 class RunToken:

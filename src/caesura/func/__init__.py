@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
     Any,
+    Concatenate,
     Generic,
     Literal,
     ParamSpec,
+    Self,
+    TypeAlias,
     TypeVar,
     get_args,
     get_origin,
@@ -45,6 +48,7 @@ from caesura.pregel.injection import (
     return_annotation,
 )
 from caesura.types import RetryPolicy, Send, TimeoutPolicy
+from caesura.typing import ContextT, RunContextT, RunInputT, RunOutputT, RunStateT
 from caesura.warnings import (
     LangGraphDeprecatedSinceV05,
     LangGraphDeprecatedSinceV10,
@@ -52,8 +56,22 @@ from caesura.warnings import (
 )
 
 if TYPE_CHECKING:
-    from caesura.cache.base import BaseCache
+    from datetime import timedelta
 
+    from typing_extensions import Unpack
+
+    from caesura.cache.base import BaseCache
+    from caesura.func.arguments import (
+        OldEntrypointArguments,
+        OldTaskArguments,
+        Policies,
+        TaskDecorator,
+        TaskFuture,
+    )
+    from caesura.store.base import BaseStore
+    from caesura.types import CachePolicy, Checkpointer
+
+A = TypeVar("A")
 P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
@@ -87,7 +105,7 @@ class TaskFunction(Generic[P, T]):
             self.spec.retry = tuple(_if_not_done(each, not_done) for each in self.spec.retry)
         declare([return_annotation(function)])
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> TaskFuture[T]:
         """Schedule the call; returns a future (awaitable in async code).
 
         Raises ``RuntimeError`` outside a run.
@@ -95,7 +113,8 @@ class TaskFunction(Generic[P, T]):
         scope = find_scope()
         if not isinstance(scope, TaskScope):
             raise RuntimeError(OUTSIDE)
-        return start_call(scope, self.spec, args, dict(kwargs))
+        future: TaskFuture[T] = start_call(scope, self.spec, args, dict(kwargs))
+        return future
 
     def clear_cache(self, cache: BaseCache[Any]) -> None:
         """Forget the results of this function that ``cache`` holds."""
@@ -105,10 +124,16 @@ class TaskFunction(Generic[P, T]):
         """Async form of `clear_cache`."""
         await cache.aclear([call_namespace(self.spec.action)])
 
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: Any = None) -> Callable[..., TaskFuture[T]]: ...
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
 
+@overload
+def task(fn: Callable[P, Awaitable[T]], /) -> TaskFunction[P, T]: ...
 @overload
 def task(fn: Callable[P, T], /) -> TaskFunction[P, T]: ...
 @overload
@@ -116,25 +141,25 @@ def task(
     fn: None = None,
     *,
     name: str | None = None,
-    retry_policy: Any = None,
-    cache_policy: Any = None,
-    timeout: Any = None,
+    retry_policy: Policies | None = None,
+    cache_policy: CachePolicy | None = None,
+    timeout: float | timedelta | TimeoutPolicy | None = None,
     strict: bool = False,
     effect: bool = False,
     not_done: Sequence[type[Exception]] = (),
-    **deprecated: Any,
-) -> Callable[[Callable[P, T]], TaskFunction[P, T]]: ...
+    **deprecated: Unpack[OldTaskArguments],
+) -> TaskDecorator: ...
 def task(
     fn: Any = None,
     *,
     name: str | None = None,
-    retry_policy: Any = None,
-    cache_policy: Any = None,
-    timeout: Any = None,
+    retry_policy: Policies | None = None,
+    cache_policy: CachePolicy | None = None,
+    timeout: float | timedelta | TimeoutPolicy | None = None,
     strict: bool = False,
     effect: bool = False,
     not_done: Sequence[type[Exception]] = (),
-    **deprecated: Any,
+    **deprecated: Unpack[OldTaskArguments],
 ) -> Any:
     """Make a function a task. Use with or without parentheses.
 
@@ -226,7 +251,7 @@ class Final(Generic[R, S]):
     save: S
 
 
-class entrypoint(Generic[R]):
+class entrypoint(Generic[ContextT]):
     """Make a function a durable program (the result is a `Pregel`).
 
     The function takes the input first, and by name any of ``config, previous, runtime, writer,
@@ -237,18 +262,18 @@ class entrypoint(Generic[R]):
     timeout, NotImplementedError for generators.
     """
 
-    final = Final
+    final: TypeAlias = Final
 
     def __init__(
         self,
-        checkpointer: Any = None,
-        store: Any = None,
-        cache: Any = None,
-        context_schema: Any = None,
-        cache_policy: Any = None,
-        retry_policy: Any = None,
-        timeout: Any = None,
-        **deprecated: Any,
+        checkpointer: Checkpointer = None,
+        store: BaseStore | None = None,
+        cache: BaseCache[Any] | None = None,
+        context_schema: type[ContextT] | None = None,
+        cache_policy: CachePolicy | None = None,
+        retry_policy: Policies | None = None,
+        timeout: float | timedelta | TimeoutPolicy | None = None,
+        **deprecated: Unpack[OldEntrypointArguments],
     ) -> None:
         if "retry" in deprecated:
             warn_renamed("retry", "retry_policy", LangGraphDeprecatedSinceV05, 2)
@@ -264,7 +289,23 @@ class entrypoint(Generic[R]):
         self.cache_policy = cache_policy
         self.timeout = TimeoutPolicy.coerce(timeout)
 
-    def __call__(self, function: Callable[..., Any]) -> EntrypointProgram:
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[A, ...], Awaitable[Final[R, S]]]
+    ) -> EntrypointProgram[S, ContextT, A, R]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[A, ...], Final[R, S]]
+    ) -> EntrypointProgram[S, ContextT, A, R]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[A, ...], Awaitable[R]]
+    ) -> EntrypointProgram[R, ContextT, A, R]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[A, ...], R]
+    ) -> EntrypointProgram[R, ContextT, A, R]: ...
+    def __call__(self, function: Callable[..., Any]) -> EntrypointProgram[Any, Any, Any, Any]:
         """The program that ``function`` is."""
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise NotImplementedError("Generators are not supported in the Functional API.")
@@ -281,7 +322,7 @@ class entrypoint(Generic[R]):
         )
 
 
-class EntrypointProgram(Pregel):
+class EntrypointProgram(Pregel[RunStateT, RunContextT, RunInputT, RunOutputT]):
     """A program made by `entrypoint`."""
 
     default_stream_mode = "updates"

@@ -8,9 +8,9 @@ node, each join edge a barrier channel ``join:<a>+<b>:<end>``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
-from typing import Any, Generic, Literal, Self, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, get_args, get_origin
 
 from caesura.channels.base import BaseChannel
 from caesura.channels.ephemeral_value import EphemeralValue
@@ -38,12 +38,31 @@ from caesura.pregel.injection import (
 )
 from caesura.schemas.kinds import has_keys
 from caesura.types import Command, Send, TimeoutPolicy, ensure_valid_checkpointer, is_pydantic
-from caesura.typing import ContextT, InputT, OutputT, StateT
+from caesura.typing import (
+    ContextT,
+    InputT,
+    OutputT,
+    RunContextT,
+    RunInputT,
+    RunOutputT,
+    RunStateT,
+    StateT,
+)
 from caesura.warnings import (
     LangGraphDeprecatedSinceV05,
     LangGraphDeprecatedSinceV10,
     warn_renamed,
 )
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from typing_extensions import Unpack
+
+    from caesura.cache.base import BaseCache
+    from caesura.graph.arguments import NodeLike, OldGraphArguments, OldNodeArguments, Policies
+    from caesura.store.base import BaseStore
+    from caesura.types import All, CachePolicy, Checkpointer, TracePolicy
 
 
 @dataclass(slots=True)
@@ -81,7 +100,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         *,
         input_schema: type[InputT] | None = None,
         output_schema: type[OutputT] | None = None,
-        **deprecated: Any,
+        **deprecated: Unpack[OldGraphArguments],
     ) -> None:
         for old, new in (("input", "input_schema"), ("output", "output_schema")):
             if old in deprecated:
@@ -131,19 +150,19 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
     def add_node(
         self,
-        node: Any,
-        action: Any = None,
+        node: str | NodeLike,
+        action: NodeLike | None = None,
         *,
         defer: bool = False,
         metadata: Mapping[str, Any] | None = None,
-        input_schema: Any = None,
-        retry_policy: Any = None,
-        cache_policy: Any = None,
-        error_handler: Any = None,
-        destinations: Any = None,
-        timeout: Any = None,
-        trace_policy: Any = None,
-        **deprecated: Any,
+        input_schema: type[Any] | None = None,
+        retry_policy: Policies | None = None,
+        cache_policy: CachePolicy | None = None,
+        error_handler: NodeLike | None = None,
+        destinations: Mapping[str, str] | Sequence[str] | None = None,
+        timeout: float | timedelta | TimeoutPolicy | None = None,
+        trace_policy: TracePolicy | None = None,
+        **deprecated: Unpack[OldNodeArguments],
     ) -> Self:
         """Add a node: a name and a function, or a function alone.
 
@@ -233,10 +252,10 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
     def set_node_defaults(
         self,
         *,
-        retry_policy: Any = None,
-        cache_policy: Any = None,
-        error_handler: Any = None,
-        timeout: Any = None,
+        retry_policy: Policies | None = None,
+        cache_policy: CachePolicy | None = None,
+        error_handler: NodeLike | None = None,
+        timeout: float | timedelta | TimeoutPolicy | None = None,
     ) -> Self:
         """Policies of the nodes that do not set their own, added before or after; see `add_node`.
 
@@ -254,7 +273,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
     # --- edges -------------------------------------------------------------------------------
 
-    def add_edge(self, start_key: str | list[str], end_key: str) -> Self:
+    def add_edge(self, start_key: str | Sequence[str], end_key: str) -> Self:
         """``end_key`` runs after ``start_key``; after all of them, if it is a list."""
         self._warn_if_compiled("edge")
         if isinstance(start_key, str):
@@ -276,7 +295,12 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         self.waiting_edges.add((tuple(start_key), end_key))
         return self
 
-    def add_conditional_edges(self, source: str, path: Any, path_map: Any = None) -> Self:
+    def add_conditional_edges(
+        self,
+        source: str,
+        path: NodeLike,
+        path_map: Mapping[Any, str] | Sequence[str] | None = None,
+    ) -> Self:
         """After ``source``, ``path`` says what runs: a node name, `Send`, or a list; via ``path_map``."""
         self._warn_if_compiled("edge")
         name = name_of(path)
@@ -291,7 +315,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         branches[name] = BranchSpec.of(path, path_map, schema)
         return self
 
-    def add_sequence(self, nodes: Sequence[Any]) -> Self:
+    def add_sequence(self, nodes: Sequence[NodeLike | tuple[str, NodeLike]]) -> Self:
         """Add nodes that run one after the other. Raises ValueError if there are none."""
         if not nodes:
             raise ValueError("Sequence requires at least one node.")
@@ -315,7 +339,9 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         """As ``add_edge(START, key)``."""
         return self.add_edge(START, key)
 
-    def set_conditional_entry_point(self, path: Any, path_map: Any = None) -> Self:
+    def set_conditional_entry_point(
+        self, path: NodeLike, path_map: Mapping[Any, str] | Sequence[str] | None = None
+    ) -> Self:
         """As ``add_conditional_edges(START, ...)``."""
         return self.add_conditional_edges(START, path, path_map)
 
@@ -353,16 +379,16 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
     def compile(
         self,
-        checkpointer: Any = None,
+        checkpointer: Checkpointer = None,
         *,
-        cache: Any = None,
-        store: Any = None,
-        interrupt_before: Any = None,
-        interrupt_after: Any = None,
+        cache: BaseCache[Any] | None = None,
+        store: BaseStore | None = None,
+        interrupt_before: All | Sequence[str] | None = None,
+        interrupt_after: All | Sequence[str] | None = None,
         debug: bool = False,
         name: str | None = None,
-        transformers: Any = None,
-    ) -> CompiledStateGraph:
+        transformers: Iterable[Callable[..., Any]] | None = None,
+    ) -> CompiledStateGraph[StateT, ContextT, InputT, OutputT]:
         """Check the graph and make it runnable. Raises ValueError for what does not fit together.
 
         ``checkpointer``: the saver; None inherits the outer graph's; True gives a nested graph a
@@ -391,7 +417,7 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
         )
 
 
-class CompiledStateGraph(Pregel):
+class CompiledStateGraph(Pregel[RunStateT, RunContextT, RunInputT, RunOutputT]):
     """A compiled `StateGraph`."""
 
     default_stream_mode = "updates"

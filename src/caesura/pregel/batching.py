@@ -6,7 +6,6 @@ many. With ``return_exceptions`` a failure stands in the place of its result.
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -54,6 +53,8 @@ async def arun_each(
     jobs: Sequence[AsyncJob], limit: int | None, return_exceptions: bool
 ) -> AsyncIterator[tuple[int, Any]]:
     """Async form of `run_each`; a failure cancels what still runs."""
+    import asyncio  # a sync program needs none of it
+
     free = asyncio.Semaphore(limit or max(len(jobs), 1))
 
     async def run(job: AsyncJob) -> Any:

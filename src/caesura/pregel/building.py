@@ -7,7 +7,6 @@ channels into the `Program` that the engine walks, the same as `StateGraph.compi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple, Self
@@ -332,6 +331,8 @@ def _sequence(name: str, actions: Sequence[Action]) -> Action:
         return value
 
     async def arun(value: Any, **given: Any) -> Any:
+        import asyncio  # a sync program needs none of it
+
         for action in actions:
             own = _given_to(action, given)
             if action.afunc is not None:

@@ -6,11 +6,10 @@ result. The async twins differ in the driver only.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, cast, overload
 
 from caesura.channels.base import BaseChannel
 from caesura.checkpoint.operations import History, Load, Loaded
@@ -22,7 +21,6 @@ from caesura.core.program import Program
 from caesura.core.turn import Outcome, Request
 from caesura.core.update import update_thread
 from caesura.errors import GraphInterrupt
-from caesura.execution.aio import AsyncDriver
 from caesura.execution.cache import namespaces_of
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame
@@ -54,13 +52,30 @@ from caesura.pregel.opening import Ask, _custom_versions, open_frame
 from caesura.schemas.kinds import JsonSchema
 from caesura.streaming.modes import Stream
 from caesura.types import GraphOutput, StateSnapshot, StateUpdate, ensure_valid_checkpointer
+from caesura.typing import RunContextT, RunInputT, RunOutputT, RunStateT
 from caesura.warnings import LangGraphDeprecatedSinceV10, warn_renamed
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-class Pregel:
+    from caesura.cache.base import BaseCache
+    from caesura.pregel.arguments import Modes, RunArguments, StreamArguments, Version
+    from caesura.store.base import BaseStore
+    from caesura.types import (
+        All,
+        CachePolicy,
+        Checkpointer,
+        Command,
+        RetryPolicy,
+        StreamMode,
+        StreamPart,
+    )
+
+
+class Pregel(Generic[RunStateT, RunContextT, RunInputT, RunOutputT]):
     """A compiled program. Immutable; many threads and event loops may use it at once."""
 
-    default_stream_mode: str = "values"
+    default_stream_mode: StreamMode = "values"
     parts: Parts | None = None
     """What a program made by hand is made of."""
     stream_eager = False
@@ -75,17 +90,17 @@ class Pregel:
         output_channels: str | Sequence[str],
         stream_channels: str | Sequence[str] | None = None,
         auto_validate: bool = True,
-        stream_mode: Any = "values",
-        interrupt_before_nodes: Any = (),
-        interrupt_after_nodes: Any = (),
+        stream_mode: StreamMode = "values",
+        interrupt_before_nodes: All | Sequence[str] = (),
+        interrupt_after_nodes: All | Sequence[str] = (),
         step_timeout: float | None = None,
         debug: bool | None = None,
-        checkpointer: Any = None,
-        store: Any = None,
-        cache: Any = None,
-        retry_policy: Any = (),
-        cache_policy: Any = None,
-        context_schema: Any = None,
+        checkpointer: Checkpointer = None,
+        store: BaseStore | None = None,
+        cache: BaseCache[Any] | None = None,
+        retry_policy: RetryPolicy | Sequence[RetryPolicy] = (),
+        cache_policy: CachePolicy | None = None,
+        context_schema: type[RunContextT] | None = None,
         config: Mapping[str, Any] | None = None,
         name: str = "LangGraph",
         **deprecated: Any,
@@ -237,14 +252,14 @@ class Pregel:
             self._told = told
         return self.cache
 
-    def copy(self, update: Mapping[str, Any] | None = None) -> Any:
+    def copy(self, update: Mapping[str, Any] | None = None) -> Self:
         """A copy with attributes of ``update`` set."""
         fresh = self.__class__.__new__(self.__class__)
         fresh.__dict__.update(self.__dict__)
         fresh.__dict__.update(update or {})
         return fresh
 
-    def with_config(self, config: Mapping[str, Any] | None = None, **more: Any) -> Any:
+    def with_config(self, config: Mapping[str, Any] | None = None, **more: Any) -> Self:
         """A copy whose runs have this config merged in."""
         return self.copy({"config": merge_configs(self.config, config, more)})
 
@@ -389,6 +404,26 @@ class Pregel:
 
     # --- running -----------------------------------------------------------------------------
 
+    @overload
+    def invoke(
+        self,
+        input: RunInputT | Command[Any] | None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        stream_mode: Literal["values"] = "values",
+        version: Literal["v2"],
+        **how: Unpack[RunArguments[RunContextT]],
+    ) -> GraphOutput[RunOutputT]: ...
+    @overload
+    def invoke(
+        self,
+        input: RunInputT | Command[Any] | None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        stream_mode: Modes = "values",
+        version: Version = "v1",
+        **how: Unpack[RunArguments[RunContextT]],
+    ) -> Any: ...
     def invoke(
         self,
         input: Any,
@@ -426,6 +461,26 @@ class Pregel:
         except StopIteration as stop:
             return self._result(frame, stop.value, version)
 
+    @overload
+    async def ainvoke(
+        self,
+        input: RunInputT | Command[Any] | None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        stream_mode: Literal["values"] = "values",
+        version: Literal["v2"],
+        **how: Unpack[RunArguments[RunContextT]],
+    ) -> GraphOutput[RunOutputT]: ...
+    @overload
+    async def ainvoke(
+        self,
+        input: RunInputT | Command[Any] | None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        stream_mode: Modes = "values",
+        version: Version = "v1",
+        **how: Unpack[RunArguments[RunContextT]],
+    ) -> Any: ...
     async def ainvoke(
         self,
         input: Any,
@@ -458,6 +513,26 @@ class Pregel:
             outcome = item
         return self._result(frame, outcome, version)
 
+    @overload
+    def stream(
+        self,
+        input: RunInputT | Command[Any] | None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        stream_mode: Modes | None = None,
+        version: Literal["v2"],
+        **how: Unpack[StreamArguments[RunContextT]],
+    ) -> Iterator[StreamPart]: ...
+    @overload
+    def stream(
+        self,
+        input: RunInputT | Command[Any] | None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        stream_mode: Modes | None = None,
+        version: Version = "v1",
+        **how: Unpack[StreamArguments[RunContextT]],
+    ) -> Iterator[Any]: ...
     def stream(
         self,
         input: Any,
@@ -521,6 +596,26 @@ class Pregel:
         finally:
             steps.close()
 
+    @overload
+    def astream(
+        self,
+        input: RunInputT | Command[Any] | None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        stream_mode: Modes | None = None,
+        version: Literal["v2"],
+        **how: Unpack[StreamArguments[RunContextT]],
+    ) -> AsyncIterator[StreamPart]: ...
+    @overload
+    def astream(
+        self,
+        input: RunInputT | Command[Any] | None,
+        config: Mapping[str, Any] | None = None,
+        *,
+        stream_mode: Modes | None = None,
+        version: Version = "v1",
+        **how: Unpack[StreamArguments[RunContextT]],
+    ) -> AsyncIterator[Any]: ...
     async def astream(
         self,
         input: Any,
@@ -570,7 +665,9 @@ class Pregel:
                 except StopAsyncIteration:
                     break
                 except BaseException as error:
-                    if not isinstance(error, (GeneratorExit, asyncio.CancelledError)):
+                    from asyncio import CancelledError
+
+                    if not isinstance(error, (GeneratorExit, CancelledError)):
                         while chunks:
                             yield chunks.popleft()
                     raise
@@ -639,6 +736,8 @@ class Pregel:
         return lambda config: SyncDriver(live=live, max_concurrency=config.get("max_concurrency"))
 
     def _async_driver(self, stream: Stream | None) -> Any:
+        from caesura.execution.aio import AsyncDriver  # a sync program needs none of it
+
         live = stream is not None and stream.live
         return lambda config: AsyncDriver(live=live, max_concurrency=config.get("max_concurrency"))
 

@@ -15,19 +15,19 @@ StreamChunk = tuple[tuple[str, ...], str, Any]
 class PregelProtocol(Protocol):
     """A program that can be run, and whose threads can be read and edited: `Pregel`, `RemoteGraph`."""
 
-    def invoke(self, input: Any, config: Any = None, **how: Any) -> Any:
+    def invoke(self, input: Any, config: Any = None, *more: Any, **how: Any) -> Any:
         """Run to the end or to a pause."""
         ...
 
-    async def ainvoke(self, input: Any, config: Any = None, **how: Any) -> Any:
+    async def ainvoke(self, input: Any, config: Any = None, *more: Any, **how: Any) -> Any:
         """Async form of `invoke`."""
         ...
 
-    def stream(self, input: Any, config: Any = None, **how: Any) -> Iterator[Any]:
+    def stream(self, input: Any, config: Any = None, *more: Any, **how: Any) -> Iterator[Any]:
         """Run, yielding what happens."""
         ...
 
-    def astream(self, input: Any, config: Any = None, **how: Any) -> AsyncIterator[Any]:
+    def astream(self, input: Any, config: Any = None, *more: Any, **how: Any) -> AsyncIterator[Any]:
         """Async form of `stream`."""
         ...
 
@@ -53,12 +53,14 @@ class PregelProtocol(Protocol):
         """Async form of `get_state`."""
         ...
 
-    def get_state_history(self, config: Mapping[str, Any], **how: Any) -> Iterator[StateSnapshot]:
+    def get_state_history(
+        self, config: Mapping[str, Any], *more: Any, **how: Any
+    ) -> Iterator[StateSnapshot]:
         """The thread's checkpoints, newest first."""
         ...
 
     def aget_state_history(
-        self, config: Mapping[str, Any], **how: Any
+        self, config: Mapping[str, Any], *more: Any, **how: Any
     ) -> AsyncIterator[StateSnapshot]:
         """Async form of `get_state_history`."""
         ...

@@ -29,6 +29,13 @@ _Self = TypeVar("_Self", bound="_Run")
 class _Run:
     """What the runs of both colours share: the mux, the newest values, the questions."""
 
+    values: StreamChannel[dict[str, Any]]
+    updates: StreamChannel[dict[str, Any]]
+    custom: StreamChannel[Any]
+    checkpoints: StreamChannel[dict[str, Any]]
+    debug: StreamChannel[dict[str, Any]]
+    tasks: StreamChannel[dict[str, Any]]
+
     def __init__(self, mux: StreamMux) -> None:
         self._mux = mux
         self.extensions: Mapping[str, Any] = mux.extensions
@@ -93,15 +100,9 @@ class GraphRunStream(_Run):
     ``values``, ``messages``, ``lifecycle`` and ``subgraphs`` are its projections, each for one consumer.
     """
 
-    values: StreamChannel[dict[str, Any]]
     messages: StreamChannel[ChatModelStream]
     lifecycle: StreamChannel[LifecyclePayload]
     subgraphs: StreamChannel[SubgraphRunStream]
-    updates: StreamChannel[dict[str, Any]]
-    custom: StreamChannel[Any]
-    checkpoints: StreamChannel[dict[str, Any]]
-    debug: StreamChannel[dict[str, Any]]
-    tasks: StreamChannel[dict[str, Any]]
 
     def __init__(
         self, graph_iter: Iterator[Any] | None, mux: StreamMux, *, wire_pump: bool = True
@@ -248,15 +249,9 @@ class SubgraphRunStream(GraphRunStream, _SubgraphRunStreamMixin):
 class AsyncGraphRunStream(_Run):
     """`GraphRunStream` of an async run: projections are iterated with ``async for``, results are awaited."""
 
-    values: StreamChannel[dict[str, Any]]
     messages: StreamChannel[AsyncChatModelStream]
     lifecycle: StreamChannel[LifecyclePayload]
     subgraphs: StreamChannel[AsyncSubgraphRunStream]
-    updates: StreamChannel[dict[str, Any]]
-    custom: StreamChannel[Any]
-    checkpoints: StreamChannel[dict[str, Any]]
-    debug: StreamChannel[dict[str, Any]]
-    tasks: StreamChannel[dict[str, Any]]
 
     def __init__(
         self, graph_aiter: AsyncIterator[Any] | None, mux: StreamMux, *, wire_pump: bool = True

@@ -30,7 +30,7 @@ from typing import Any
 
 from caesura.cache.base import FullKey
 from caesura.errors import SerializationError
-from caesura.testing.savers import AsyncCalls, Calls, SyncCalls
+from caesura.testing.calling import AsyncCalls, Calls, SyncCalls
 
 __all__ = ["AsyncCalls", "CacheContract", "Calls", "HeldClock", "Later", "SyncCalls"]
 

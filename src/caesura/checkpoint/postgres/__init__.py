@@ -15,6 +15,7 @@ from typing import Any, Self
 from caesura.checkpoint.operations import History
 from caesura.checkpoint.saver import EngineSaver
 from caesura.checkpoint.serde.base import SerializerProtocol
+from caesura.warnings import warn_shallow
 
 try:
     import psycopg
@@ -34,7 +35,7 @@ except ImportError as error:
         "PostgresSaver needs psycopg. Install it with `pip install 'caesura[postgres]'`."
     ) from error
 
-__all__ = ["PostgresSaver"]
+__all__ = ["PostgresSaver", "ShallowPostgresSaver"]
 
 
 class PostgresSaver(EngineSaver):
@@ -119,6 +120,18 @@ class PostgresSaver(EngineSaver):
         if self._async_driver is not None:
             return await self._async_driver.run(self.codec, op)
         return await asyncio.to_thread(self._driver.run, self.codec, op)
+
+
+class ShallowPostgresSaver(PostgresSaver):
+    """Deprecated: use `PostgresSaver`, which this is.
+
+    LangGraph's class of this name keeps the newest checkpoint of a thread only. This one keeps its
+    history, as `PostgresSaver` does; ``prune`` deletes what is older.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        warn_shallow("ShallowPostgresSaver", "PostgresSaver")
+        super().__init__(*args, **kwargs)
 
 
 def _connections(conn: Any) -> Connections:

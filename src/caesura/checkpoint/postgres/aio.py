@@ -26,8 +26,9 @@ from caesura.storage.postgres import (
     AsyncPoolConnections,
     split_schema,
 )
+from caesura.warnings import warn_shallow
 
-__all__ = ["AsyncPostgresSaver"]
+__all__ = ["AsyncPostgresSaver", "AsyncShallowPostgresSaver"]
 
 
 class AsyncPostgresSaver(PostgresSaver):
@@ -120,6 +121,18 @@ class AsyncPostgresSaver(PostgresSaver):
                 "loop's, while that runs. Use the async one here (`await saver.a…`), or PostgresSaver."
             )
         return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+
+class AsyncShallowPostgresSaver(AsyncPostgresSaver):
+    """Deprecated: use `AsyncPostgresSaver`, which this is.
+
+    LangGraph's class of this name keeps the newest checkpoint of a thread only. This one keeps its
+    history, as `AsyncPostgresSaver` does; ``prune`` deletes what is older.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        warn_shallow("AsyncShallowPostgresSaver", "AsyncPostgresSaver")
+        super().__init__(*args, **kwargs)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -23,6 +23,7 @@ from caesura.records.shapes import Assistant
 from caesura.storage.dialect import Dialect
 from caesura.storage.operations import Begin, Statements
 from caesura.storage.records.filters import Conditions
+from caesura.storage.records.pages import page_of
 from caesura.storage.records.tables import ASSISTANTS
 
 GET: Final = f"{ASSISTANTS.select} WHERE assistant_id = ?"
@@ -144,9 +145,7 @@ def find(dialect: Dialect, codec: Codec, op: FindAssistants) -> Statements:
     """`FindAssistants`."""
     conditions = _conditions(dialect, op)
     order = ASSISTANTS.order(op.sort_by, op.order, "assistant_id")
-    sql = f"{ASSISTANTS.select}{conditions.where}{order} LIMIT ? OFFSET ?"
-    found = yield sql, [*conditions.values, op.limit + 1, op.offset]
-    return Page(ASSISTANTS.read_all(found[: op.limit]), len(found) > op.limit)
+    return (yield from page_of(ASSISTANTS, conditions, order, op.limit, op.offset))
 
 
 def count(dialect: Dialect, codec: Codec, op: CountAssistants) -> Statements:
@@ -163,9 +162,8 @@ def versions(dialect: Dialect, codec: Codec, op: FindVersions) -> Statements:
     conditions = Conditions(dialect)
     conditions.equal(assistant_id=op.assistant_id)
     conditions.holds("metadata", op.metadata)
-    sql = f"{VERSIONS}{conditions.where} ORDER BY version DESC LIMIT ? OFFSET ?"
-    found = yield sql, [*conditions.values, op.limit + 1, op.offset]
-    return Page(ASSISTANTS.read_all(found[: op.limit]), len(found) > op.limit)
+    order = " ORDER BY version DESC"
+    return (yield from page_of(ASSISTANTS, conditions, order, op.limit, op.offset, select=VERSIONS))
 
 
 def delete(dialect: Dialect, codec: Codec, op: DeleteAssistant) -> Statements:

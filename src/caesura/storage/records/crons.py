@@ -15,7 +15,6 @@ from caesura.records.operations import (
     FindKeys,
     GetCron,
     NoteKeyUse,
-    Page,
     PutCron,
     PutKey,
     RevokeKey,
@@ -24,6 +23,7 @@ from caesura.storage.dialect import Dialect
 from caesura.storage.operations import Begin, Statements
 from caesura.storage.records import threads
 from caesura.storage.records.filters import Conditions
+from caesura.storage.records.pages import page_of
 from caesura.storage.records.tables import CRONS, KEYS
 
 DUE: Final = f"{CRONS.select} WHERE enabled = 1 AND next_run_date <= ? ORDER BY next_run_date"
@@ -74,11 +74,8 @@ def get(dialect: Dialect, codec: Codec, op: GetCron) -> Statements:
 def find(dialect: Dialect, codec: Codec, op: FindCrons) -> Statements:
     """`FindCrons`."""
     conditions = _conditions(dialect, op)
-    limit = 2**62 if op.limit is None else op.limit
     order = CRONS.order(op.sort_by, op.order, "cron_id")
-    sql = f"{CRONS.select}{conditions.where}{order} LIMIT ? OFFSET ?"
-    found = yield sql, [*conditions.values, min(limit + 1, 2**62), op.offset]
-    return Page(CRONS.read_all(found[:limit]), len(found) > limit)
+    return (yield from page_of(CRONS, conditions, order, op.limit, op.offset))
 
 
 def count(dialect: Dialect, codec: Codec, op: CountCrons) -> Statements:

@@ -18,7 +18,6 @@ from caesura.records.operations import (
     GetThread,
     MeasureThread,
     NoteState,
-    Page,
     RemoveThread,
     UpdateThread,
 )
@@ -34,6 +33,7 @@ from caesura.storage.operations import (
     delete_thread,
 )
 from caesura.storage.records.filters import Conditions
+from caesura.storage.records.pages import page_of
 from caesura.storage.records.tables import THREADS, to_json
 
 GET: Final = f"{THREADS.select} WHERE thread_id = ?"
@@ -165,9 +165,7 @@ def find(dialect: Dialect, codec: Codec, op: FindThreads) -> Statements:
     conditions = _conditions(dialect, op)
     conditions.among("thread_id", op.ids)
     order = THREADS.order(op.sort_by, op.order, "thread_id")
-    sql = f"{THREADS.select}{conditions.where}{order} LIMIT ? OFFSET ?"
-    found = yield sql, [*conditions.values, op.limit + 1, op.offset]
-    return Page(THREADS.read_all(found[: op.limit]), len(found) > op.limit)
+    return (yield from page_of(THREADS, conditions, order, op.limit, op.offset))
 
 
 def count(dialect: Dialect, codec: Codec, op: CountThreads) -> Statements:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from caesura.checkpoint.postgres import PostgresSaver
 from caesura.store.base import IndexConfig, TTLConfig
 from caesura.store.sql import SqlStore, utc_now
 
-__all__ = ["PostgresStore"]
+if TYPE_CHECKING:
+    from caesura.store.postgres.aio import AsyncPostgresStore as AsyncPostgresStore
+
+__all__ = ["AsyncPostgresStore", "PostgresStore"]
 
 
 class PostgresStore(SqlStore):
@@ -67,3 +70,11 @@ class PostgresStore(SqlStore):
             yield store
         finally:
             store.close()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AsyncPostgresStore":  # which is built on what is above
+        from caesura.store.postgres.aio import AsyncPostgresStore
+
+        return AsyncPostgresStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

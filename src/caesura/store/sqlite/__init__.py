@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike, fspath
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.storage.sqlite import connect
 from caesura.store.base import IndexConfig, TTLConfig
 from caesura.store.sql import SqlStore, utc_now
 
-__all__ = ["SqliteStore"]
+if TYPE_CHECKING:
+    from caesura.store.sqlite.aio import AsyncSqliteStore as AsyncSqliteStore
+
+__all__ = ["AsyncSqliteStore", "SqliteStore"]
 
 
 class SqliteStore(SqlStore):
@@ -78,3 +81,11 @@ class SqliteStore(SqlStore):
             yield store
         finally:
             store.close()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AsyncSqliteStore":  # which is built on what is above
+        from caesura.store.sqlite.aio import AsyncSqliteStore
+
+        return AsyncSqliteStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
