@@ -28,6 +28,8 @@ from benchmarks.workloads import WORKLOADS
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = (sys.executable, "-W", "ignore")
+REPEATS = 3
+"""Runs of a case in a round, at most; the first of its schemas is for warming up."""
 IMPORTS = 5
 """Imports a round, the fastest of which counts."""
 
@@ -80,9 +82,12 @@ class Worker:
         assert stdin is not None
         assert stdout is not None
         with ExitStack() as stack:
-            schemas, url = ["", ""], ""
+            schemas, url = [""] * (1 + REPEATS), ""
             if case.saver == "postgres":
-                schemas, url = [stack.enter_context(fresh_schema()) for _ in "12"], postgres_url()
+                schemas, url = (
+                    [stack.enter_context(fresh_schema()) for _ in schemas],
+                    postgres_url(),
+                )
             asked = case._asdict() | {"scale": scale, "url": url, "schemas": schemas}
             stdin.write(json.dumps(asked) + "\n")
             stdin.flush()
@@ -153,8 +158,13 @@ def run(chosen: Sequence[Case], rounds: int, scale: str) -> dict[Case, list[dict
 
 def _glance(case: Case, outcome: dict[str, Any]) -> str:
     name, unit = next(iter(units(case).items()))
-    values = (shown(outcome[package]["measures"][name], unit) for package in PACKAGES)
-    return " | ".join((name, *values))
+    values = (wall(outcome[package]["measures"][name]) for package in PACKAGES)
+    return " | ".join((name, *(shown(value, unit) for value in values)))
+
+
+def wall(value: Any) -> float:
+    """A time on the clock, or what is no time."""
+    return float(value[0] if isinstance(value, list) else value)
 
 
 def units(case: Case) -> dict[str, str]:
@@ -177,15 +187,24 @@ def rows_of(case: Case, outcomes: list[dict[str, Any]], scale: str) -> list[dict
 
 def _row(name: str, unit: str, outcomes: list[dict[str, Any]]) -> dict[str, Any]:
     every = {p: [outcome[p]["measures"][name] for outcome in outcomes] for p in PACKAGES}
-    ours, theirs = (median(every[package]) for package in PACKAGES)
+    ours, theirs = (median(wall(value) for value in every[p]) for p in PACKAGES)
     return {
         "measure": name,
         "unit": unit,
         "caesura": ours,
         "langgraph": theirs,
         "ratio": None if unit == "×" else theirs / ours,
+        "cpu_ratio": _cpu_ratio(every),
         "rounds": every,
     }
+
+
+def _cpu_ratio(every: dict[str, list[Any]]) -> float | None:
+    """The ratio of processor times; None for what is no time, or measured from outside."""
+    if not isinstance(every["caesura"][0], list):
+        return None
+    ours, theirs = (median(value[1] for value in every[p]) for p in PACKAGES)
+    return theirs / ours if ours else None
 
 
 def unequal(found: dict[Case, list[dict[str, Any]]]) -> list[str]:

@@ -31,24 +31,30 @@ def shown(value: float | None, unit: str) -> str:
     return f"{value:,.{digits}f} {unit}"
 
 
+def times(ratio: float | None) -> str:
+    """A ratio; nothing for none."""
+    return "" if ratio is None else f"{ratio:.{0 if ratio >= 100 else 1 if ratio >= 1 else 2}f}"
+
+
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a Markdown table."""
     lines = [
-        "| workload | measured | saver | form | Caesura | LangGraph | ratio |",
-        "|---|---|---|---|---|---|---|",
+        "| workload | measured | saver | form | Caesura | LangGraph | ratio | CPU ratio |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         values = (shown(row[package], row["unit"]) for package in ("caesura", "langgraph"))
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.1f}"
+        ratios = (times(row[name]) for name in ("ratio", "cpu_ratio"))
         where = (row["title"], row["measure"], SAVERS[row["saver"]], row["colour"])
-        lines.append(f"| {' | '.join((*where, *values, ratio))} |")
+        lines.append(f"| {' | '.join((*where, *values, *ratios))} |")
     return "\n".join(lines)
 
 
 def caption(found: dict[str, Any]) -> str:
     """When, where and how often."""
     machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
-    return f"Medians of {found['rounds']} rounds. {machine}."
+    rounds = "One round" if found["rounds"] == 1 else f"Medians of {found['rounds']} rounds"
+    return f"{rounds}. {machine}."
 
 
 # --- the plot --------------------------------------------------------------------------------
@@ -118,7 +124,7 @@ def _bar(row: dict[str, Any], y: int, across: Any) -> list[str]:
         f'<text x="{_LEFT - 8}" y="{y + 11}" text-anchor="end">{label}</text>',
         f'<rect x="{start:.1f}" y="{y + 2}" width="{max(end - start, 1):.1f}" height="{_LINE - 5}" '
         f'fill="{_COLOURS[row["saver"]]}"/>',
-        f'<text x="{end + 5:.1f}" y="{y + 11}">{row["ratio"]:.1f}</text>',
+        f'<text x="{end + 5:.1f}" y="{y + 11}">{times(row["ratio"])}</text>',
     ]
 
 

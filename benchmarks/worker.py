@@ -11,14 +11,17 @@ import gc
 import json
 import resource
 import sys
+import time
 import tracemalloc
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from benchmarks.packages import Package, Place
-from benchmarks.workloads import WORKLOADS, Bench, Outcome, Workload
+from benchmarks.workloads import WORKLOADS, Bench, Outcome, Took, Workload
 
 T = TypeVar("T")
+PATIENCE = 0.3
+"""Seconds after which a case is not run again in the same round."""
 
 
 def driven(steps: Coroutine[Any, Any, T]) -> T:
@@ -48,12 +51,31 @@ def perform(package: Package, case: dict[str, Any], scale: str, schema: str) -> 
 
 def measured(package: Package, case: dict[str, Any]) -> Outcome:
     """A case, after a small one that makes what is made once."""
-    warm, schema = case["schemas"]
-    if case["scale"] != "short":
-        perform(package, case, "short", warm)
+    warm, *schemas = case["schemas"]
+    tiny = perform(package, case, "short", warm)
     if WORKLOADS[case["workload"]].memory:
-        return _remembered(package, case, schema)
-    return perform(package, case, case["scale"], schema)
+        return _remembered(package, case, schemas[0])
+    if case["scale"] == "short":
+        return tiny
+    return _repeated(package, case, schemas)
+
+
+def _repeated(package: Package, case: dict[str, Any], schemas: list[str]) -> Outcome:
+    """What takes little is run again, and the shortest time of each measure counts."""
+    found: list[Outcome] = []
+    end = time.monotonic() + PATIENCE
+    for schema in schemas:
+        found.append(perform(package, case, case["scale"], schema))
+        if time.monotonic() > end:
+            break
+    names = found[0].measures
+    return Outcome({n: _least([o.measures[n] for o in found]) for n in names}, found[0].result)
+
+
+def _least(some: list[Any]) -> Took | float:
+    if isinstance(some[0], Took):
+        return Took(min(each.wall for each in some), min(each.cpu for each in some))
+    return float(min(some))
 
 
 def _remembered(package: Package, case: dict[str, Any], schema: str) -> Outcome:
