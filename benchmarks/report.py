@@ -59,7 +59,7 @@ def caption(found: dict[str, Any]) -> str:
 
 # --- the plot --------------------------------------------------------------------------------
 
-_LEFT, _WIDE, _LINE, _TOP = 400, 520, 17, 46
+_LEFT, _WIDE, _LINE, _TOP = 330, 580, 17, 46
 _COLOURS = {
     "none": "#9aa5b1",
     "memory": "#4c9f70",
@@ -75,7 +75,7 @@ def plot(rows: Sequence[dict[str, Any]]) -> str:
 
     Of times, the processor's: other programs on the machine change it least.
     """
-    bars = [row | {"bar": row["cpu_ratio"] or row["ratio"]} for row in rows]
+    bars = [row | {"bar": row["cpu_ratio"] or row["ratio"]} for row in _first_forms(rows)]
     bars = [row for row in bars if row["bar"] is not None]
     ratios = [row["bar"] for row in bars]
     least = 10 ** math.floor(math.log10(min([1.0, *ratios])))
@@ -96,6 +96,14 @@ def plot(rows: Sequence[dict[str, Any]]) -> str:
     for number, row in enumerate(bars):
         parts.extend(_bar(row, _TOP + number * _LINE, across))
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _first_forms(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What there is sync and async, sync only."""
+    first: dict[tuple[str, ...], dict[str, Any]] = {}
+    for row in rows:
+        first.setdefault((row["title"], row["measure"], row["saver"]), row)
+    return list(first.values())
 
 
 def _legend(bars: Sequence[dict[str, Any]]) -> list[str]:
@@ -122,8 +130,7 @@ def _grid(across: Any, least: float, most: float, high: int) -> list[str]:
 
 def _bar(row: dict[str, Any], y: int, across: Any) -> list[str]:
     start, end = sorted((across(1.0), across(row["bar"])))
-    title = " ".join(filter(None, (f"{row['title']}: {row['measure']}", row["colour"])))
-    label = escape(title.replace("`", ""))
+    label = escape(f"{row['title']}: {row['measure']}".replace("`", ""))
     return [
         f'<text x="{_LEFT - 8}" y="{y + 11}" text-anchor="end">{label}</text>',
         f'<rect x="{start:.1f}" y="{y + 2}" width="{max(end - start, 1):.1f}" height="{_LINE - 5}" '
