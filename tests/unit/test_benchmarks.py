@@ -49,6 +49,11 @@ def test_a_short_run_has_every_workload_once_and_every_saver() -> None:
     assert {case.colour for case in chosen} >= {"sync", "async"}
 
 
+def test_a_large_run_has_ten_times_as_many_waiting_threads_and_is_else_as_a_full_one() -> None:
+    more = {name: each.sized("large") / each.sized("full") for name, each in WORKLOADS.items()}
+    assert {name: times for name, times in more.items() if times != 1} == {"waiting": 10}
+
+
 def test_results_that_differ_in_any_round_are_told() -> None:
     rounds = [outcome(1, 2), outcome(1, 2, langgraph="other")]
     assert unequal({LOOP: rounds, IMPORT: [outcome(1, 2)]}) == ["loop sqlite sync"]
