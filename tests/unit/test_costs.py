@@ -1,0 +1,230 @@
+"""What is said to the database for a step, a task, a pause: counted, with no clock.
+
+The cost of one more unit: what forty units take, less what twenty take, in twenties. So neither opening a
+thread nor making tables counts. A program has two-digit numbers only, so that bytes do not grow with them.
+"""
+
+from __future__ import annotations
+
+import operator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, TypedDict
+
+import pytest
+from tests.databases import postgres_saver
+
+import caesura.storage.postgres as driver
+from caesura.checkpoint.sqlite import SqliteSaver
+from caesura.func import entrypoint, task
+from caesura.graph import END, START, StateGraph
+from caesura.storage.sqlite import connect
+from caesura.types import Command, Send, interrupt
+
+FEW, MANY = 20, 40
+
+
+class Cost(NamedTuple):
+    """Statements (those that begin and end transactions among them), transactions, stored bytes."""
+
+    statements: float
+    transactions: float
+    bytes: float
+
+
+# What it took when this was written; a change that raises a number should be worth it. A loop step is one
+# transaction, which adds a checkpoint. A task of a fan-out, and a call of a @task, is one statement, which
+# adds its result, so that it is not run again (the `Send`s themselves are stored many to a statement).
+# A pause looks for the thread, stores the input, the step that begins, and the question. A resume reads
+# the thread, accepts the answer, and stores the step that it ends.
+ON_SQLITE = {
+    "loop step": Cost(4, 1, 440),
+    "fan-out task": Cost(1.05, 1, 295),
+    "task call": Cost(1, 1, 345),
+    "pause": Cost(12, 4, 820),
+    "resume": Cost(16, 3, 395),
+}
+ROUND_TRIPS = {"loop step": 4, "fan-out task": 1.05, "task call": 1, "pause": 14, "resume": 16}
+
+
+class Count(TypedDict):
+    """A counter."""
+
+    n: int
+
+
+class Log(TypedDict):
+    """A list that grows."""
+
+    log: Annotated[list[Any], operator.add]
+
+
+def config(thread: Any) -> Any:
+    """The config of a thread, whose name has two letters."""
+    return {"configurable": {"thread_id": f"{thread:02}"}, "recursion_limit": 1000}
+
+
+def loop(saver: Any, units: int, measured: Callable[[], None]) -> None:
+    """Steps of one node."""
+    builder = StateGraph(Count)
+    builder.add_node("work", lambda s: {"n": s["n"] + 1})
+    builder.add_edge(START, "work")
+    builder.add_conditional_edges("work", lambda s: END if s["n"] >= 10 + units else "work")
+    measured()
+    builder.compile(checkpointer=saver).invoke({"n": 10}, config(0))
+
+
+def fan_out(saver: Any, units: int, measured: Callable[[], None]) -> None:
+    """`Send`s in one step."""
+    builder = StateGraph(Log)
+    builder.add_node("work", lambda s: {"log": [s["i"]]})
+    builder.add_conditional_edges(
+        START, lambda s: [Send("work", {"i": 10 + i}) for i in range(units)], ["work"]
+    )
+    measured()
+    builder.compile(checkpointer=saver).invoke({"log": []}, config(0))
+
+
+def calls(saver: Any, units: int, measured: Callable[[], None]) -> None:
+    """Calls of a task, one after the other."""
+
+    @task
+    def work(n: int) -> int:
+        return n + 1
+
+    @entrypoint(checkpointer=saver)
+    def flow(n: int) -> int:
+        for _ in range(units):
+            n = work(n).result()
+        return n
+
+    measured()
+    flow.invoke(10, config(0))
+
+
+def asking(saver: Any) -> Any:
+    """A graph that asks a person."""
+    builder = StateGraph(Log)
+    builder.add_node("ask", lambda s: {"log": [interrupt({"pay": 1})]})
+    return builder.add_edge(START, "ask").compile(checkpointer=saver)
+
+
+def pause(saver: Any, units: int, measured: Callable[[], None]) -> None:
+    """Threads that pause."""
+    graph = asking(saver)
+    measured()
+    for thread in range(units):
+        graph.invoke({"log": []}, config(thread))
+
+
+def resume(saver: Any, units: int, measured: Callable[[], None]) -> None:
+    """Threads that waited and end."""
+    graph = asking(saver)
+    for thread in range(units):
+        graph.invoke({"log": []}, config(thread))
+    measured()
+    for thread in range(units):
+        graph.invoke(Command(resume="yes"), config(thread))
+
+
+PROGRAMS: dict[str, Callable[[Any, int, Callable[[], None]], None]] = {
+    "loop step": loop,
+    "fan-out task": fan_out,
+    "task call": calls,
+    "pause": pause,
+    "resume": resume,
+}
+
+
+# --- SQLite ----------------------------------------------------------------------------------
+
+
+def stored(connection: sqlite3.Connection) -> int:
+    """Bytes in all columns of all rows."""
+    total = 0
+    names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    for (table,) in connection.execute(names).fetchall():
+        columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")').fetchall()]
+        lengths = " + ".join(f'ifnull(length(CAST("{c}" AS BLOB)), 0)' for c in columns)
+        total += connection.execute(f'SELECT ifnull(sum({lengths}), 0) FROM "{table}"').fetchone()[
+            0
+        ]
+    return total
+
+
+def spent(path: Path, program: str, units: int) -> Cost:
+    """What a program takes, from the moment that it calls measured."""
+    with closing(SqliteSaver(connect(str(path)))) as saver:
+        saver.setup()
+        said: list[str] = []
+        before = 0
+
+        def measured() -> None:
+            nonlocal before
+            before = stored(saver.conn)
+            saver.conn.set_trace_callback(said.append)
+
+        PROGRAMS[program](saver, units, measured)
+        saver.conn.set_trace_callback(None)
+        return Cost(len(said), transactions(said), stored(saver.conn) - before)
+
+
+def transactions(said: list[str]) -> int:
+    """How many were stored: those that began and ended, and single statements that write."""
+    open_one, count = False, 0
+    for sql in said:
+        word = sql.split(None, 1)[0].upper()
+        if word == "BEGIN":
+            open_one = True
+        elif word == "COMMIT":
+            open_one, count = False, count + 1
+        elif not open_one and word != "SELECT":
+            count += 1
+    return count
+
+
+def one_more(few: Cost, many: Cost) -> Cost:
+    """The cost of a unit."""
+    return Cost(*((m - f) / (MANY - FEW) for f, m in zip(few, many, strict=True)))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_one_more_costs_sqlite_no_more_than_it_did(program: str, tmp_path: Path) -> None:
+    few, many = (spent(tmp_path / str(units), program, units) for units in (FEW, MANY))
+    cost, most = one_more(few, many), ON_SQLITE[program]
+    assert all(c > 0 for c in cost), f"nothing was counted: {cost}"
+    assert all(c <= m for c, m in zip(cost, most, strict=True)), f"{cost} > {most}"
+
+
+# --- Postgres --------------------------------------------------------------------------------
+
+
+@contextmanager
+def round_trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What is sent to Postgres meanwhile: one text a round trip."""
+    sent: list[str] = []
+
+    class Counting(driver.RawCursor[Any]):
+        def execute(self, query: Any, *args: Any, **more: Any) -> Any:
+            sent.append(query)
+            return super().execute(query, *args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, "RawCursor", Counting)
+        yield sent
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_one_more_takes_no_more_round_trips_to_postgres_than_it_did(
+    program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    for units in (FEW, MANY):
+        with postgres_saver() as saver, round_trips(monkeypatch) as sent:
+            saver.setup()
+            PROGRAMS[program](saver, units, sent.clear)
+            counts.append(len(sent))
+    cost = (counts[1] - counts[0]) / (MANY - FEW)
+    assert 0 < cost <= ROUND_TRIPS[program]
