@@ -8,6 +8,7 @@ finished task twice, every answer used once.
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import threading
@@ -22,7 +23,7 @@ from tests.databases import fresh_schema, postgres_url
 from caesura.checkpoint.operations import Accept, Answer, FindInterrupts
 from caesura.checkpoint.postgres import PostgresSaver
 from caesura.errors import AlreadyAnsweredError, StorageError
-from caesura.testing.faults import FailingSaver
+from caesura.testing.faults import FailingSaver, InjectedFailureError
 
 from .programs import CASES, CONFIG, Witness, accepted_answers, persist
 
@@ -48,6 +49,8 @@ class Proxy:
         """Cut when the database has answered it, instead of before it arrives."""
         self.refuses = False
         """Let nobody in."""
+        self.stays_away = False
+        """After a cut, let nobody in."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -103,6 +106,7 @@ class Proxy:
             while said := client.recv(1 << 16):
                 self.messages += 1
                 if self.messages == self.cut_at:
+                    self.refuses = self.stays_away
                     if self.after:
                         self._obeyed(server, said)
                     self.cut()
@@ -216,6 +220,52 @@ def test_a_database_that_stays_away_is_reported_and_nothing_is_stored(proxy: Pro
             saver.delete_thread("t")
         proxy.refuses = False
         saver.delete_thread("t")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_problem_26_a_database_that_drops_out_fails_the_run_and_the_same_call_goes_on(
+    after: bool, proxy: Proxy
+) -> None:
+    """It goes away at any message of an answered run, and comes back when the run has given up."""
+    case = CASES["graph"]
+    command: Any = None
+    for n in itertools.count(1, EVERY):
+        with fresh_schema() as schema:
+            with closing(PostgresSaver(proxy.url, schema=schema, timeout=0.05)) as postgres:
+                witness = Witness([])
+                saver = FailingSaver(postgres)
+                witness.performed.append(saver.performed)
+                graph = case.make_sync(witness, saver)
+                people = persist(case)
+                command = people.send((graph.invoke(next(people), CONFIG), None))
+                proxy.stays_away, proxy.messages = True, 0
+                proxy.after, proxy.cut_at = after, n
+                proxy._answered.clear()
+                result, error = None, None
+                try:
+                    result = graph.invoke(command, CONFIG)
+                except StorageError as caught:
+                    assert "cannot be reached" in str(caught) or "committed" in str(caught)
+                    error = InjectedFailureError(str(caught))
+                over = proxy.cut_at > proxy.messages
+                proxy.refuses = proxy.stays_away = False
+                proxy.cut_at = 0
+                assert over or error is not None, n
+                while True:
+                    try:
+                        command = people.send((result, error))
+                        result, error = None, None
+                        try:
+                            result = graph.invoke(command, CONFIG)
+                        except AlreadyAnsweredError as refused:
+                            error = refused
+                    except StopIteration as ended:
+                        assert ended.value == case.result, n
+                        break
+                assert witness.repeated == [], n
+        if over:
+            break
+    assert n > 10, "hardly anything was said"
 
 
 def test_a_first_connection_that_fails_is_reported_at_once(proxy: Proxy) -> None:
