@@ -9,20 +9,24 @@ finished task twice, every answer used once.
 from __future__ import annotations
 
 import itertools
+import operator
 import os
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import closing, suppress
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
 
 import psycopg
 import pytest
-from tests.databases import fresh_schema, postgres_url
+from tests.databases import bundled, fresh_schema, postgres_url
 
 from caesura.checkpoint.operations import Accept, Answer, FindInterrupts
 from caesura.checkpoint.postgres import PostgresSaver
 from caesura.errors import AlreadyAnsweredError, StorageError
+from caesura.graph import START, StateGraph
 from caesura.testing.faults import FailingSaver, InjectedFailureError
 
 from .programs import CASES, CONFIG, Witness, accepted_answers, persist
@@ -222,50 +226,91 @@ def test_a_database_that_stays_away_is_reported_and_nothing_is_stored(proxy: Pro
         saver.delete_thread("t")
 
 
+def drop_out_at(n: int, proxy: Proxy, schema: str, *, after: bool) -> bool:
+    """Run a program with a database that goes away at the n-th message of an answered run, and comes
+    back when the run has given up. False if there are fewer messages."""
+    case = CASES["graph"]
+    with closing(PostgresSaver(proxy.url, schema=schema, timeout=0.05)) as postgres:
+        saver = FailingSaver(postgres)
+        witness = Witness([saver.performed])
+        graph = case.make_sync(witness, saver)
+        people = persist(case)
+        command = people.send((graph.invoke(next(people), CONFIG), None))
+        proxy._answered.clear()
+        proxy.messages, proxy.cut_at, proxy.after, proxy.stays_away = 0, n, after, True
+        result, error = outcome(graph, command)
+        cut = proxy.messages >= n
+        proxy.refuses, proxy.stays_away, proxy.cut_at = False, False, 0
+        assert cut is (error is not None), n
+        with suppress(StopIteration):
+            while True:
+                result, error = outcome(graph, people.send((result, error)))
+        assert result == case.result, n
+        assert witness.repeated == [], n
+    return cut
+
+
+def outcome(graph: Any, given: Any) -> tuple[Any, Exception | None]:
+    try:
+        return graph.invoke(given, CONFIG), None
+    except AlreadyAnsweredError as refused:
+        return None, refused
+    except StorageError as error:
+        assert "cannot be reached" in str(error) or "while it committed" in str(error)
+        return None, InjectedFailureError(str(error))
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_problem_26_a_database_that_drops_out_fails_the_run_and_the_same_call_goes_on(
     after: bool, proxy: Proxy
 ) -> None:
-    """It goes away at any message of an answered run, and comes back when the run has given up."""
-    case = CASES["graph"]
-    command: Any = None
-    for n in itertools.count(1, EVERY):
+    for n in itertools.count(1 + after, EVERY):
         with fresh_schema() as schema:
-            with closing(PostgresSaver(proxy.url, schema=schema, timeout=0.05)) as postgres:
-                witness = Witness([])
-                saver = FailingSaver(postgres)
-                witness.performed.append(saver.performed)
-                graph = case.make_sync(witness, saver)
-                people = persist(case)
-                command = people.send((graph.invoke(next(people), CONFIG), None))
-                proxy.stays_away, proxy.messages = True, 0
-                proxy.after, proxy.cut_at = after, n
-                proxy._answered.clear()
-                result, error = None, None
-                try:
-                    result = graph.invoke(command, CONFIG)
-                except StorageError as caught:
-                    assert "cannot be reached" in str(caught) or "committed" in str(caught)
-                    error = InjectedFailureError(str(caught))
-                over = proxy.cut_at > proxy.messages
-                proxy.refuses = proxy.stays_away = False
-                proxy.cut_at = 0
-                assert over or error is not None, n
-                while True:
-                    try:
-                        command = people.send((result, error))
-                        result, error = None, None
-                        try:
-                            result = graph.invoke(command, CONFIG)
-                        except AlreadyAnsweredError as refused:
-                            error = refused
-                    except StopIteration as ended:
-                        assert ended.value == case.result, n
-                        break
-                assert witness.repeated == [], n
-        if over:
-            break
+            if not drop_out_at(n, proxy, schema, after=after):
+                break
     assert n > 10, "hardly anything was said"
+
+
+def test_a_run_goes_on_by_itself_when_the_database_is_restarted(tmp_path: Path) -> None:
+    with own_postgres(tmp_path) as (url, restart), closing(PostgresSaver(url)) as saver:
+        restarting = threading.Thread(target=restart)
+
+        def step(state: State) -> State:
+            if not state["log"]:
+                restarting.start()
+            time.sleep(0.05)
+            return {"log": ["step"]}
+
+        builder = StateGraph(State)
+        builder.add_sequence([(f"step {n}", step) for n in range(10)])
+        builder.add_edge(START, "step 0")
+        result = builder.compile(checkpointer=saver).invoke({"log": []}, CONFIG)
+        restarting.join()
+    assert result["log"] == ["step"] * 10
+
+
+class State(TypedDict):
+    log: Annotated[list[str], operator.add]
+
+
+@contextmanager
+def own_postgres(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A server of its own: its name, and what crashes it and starts it again."""
+    server = bundled().get_server(folder / "pg", cleanup_mode="stop")
+
+    def restart() -> None:
+        arguments = ("-D", str(server.pgdata), "-m", "immediate", "-l", str(server.log))
+        bundled().pgexec(
+            "pg_ctl",
+            (*arguments, "-w", "restart"),
+            bin_path=server.bin_path,
+            user=server.system_user,
+        )
+
+    try:
+        yield str(server.get_uri()), restart
+    finally:
+        server.cleanup()
 
 
 def test_a_first_connection_that_fails_is_reported_at_once(proxy: Proxy) -> None:
