@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import operator
 import os
+import signal
 import socket
 import threading
 import time
@@ -19,6 +20,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
+import psutil
 import psycopg
 import pytest
 from tests.databases import bundled, fresh_schema, postgres_url
@@ -256,7 +258,6 @@ def outcome(graph: Any, given: Any) -> tuple[Any, Exception | None]:
     except AlreadyAnsweredError as refused:
         return None, refused
     except StorageError as error:
-        assert "cannot be reached" in str(error) or "while it committed" in str(error)
         return None, InjectedFailureError(str(error))
 
 
@@ -299,13 +300,10 @@ def own_postgres(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     server = bundled().get_server(folder / "pg", cleanup_mode="stop")
 
     def restart() -> None:
-        arguments = ("-D", str(server.pgdata), "-m", "immediate", "-l", str(server.log))
-        bundled().pgexec(
-            "pg_ctl",
-            (*arguments, "-w", "restart"),
-            bin_path=server.bin_path,
-            user=server.system_user,
-        )
+        postmaster = psutil.Process(server.get_pid())
+        postmaster.send_signal(signal.SIGQUIT)  # it ends at once, as in a crash
+        postmaster.wait(10)
+        server.ensure_postgres_running()
 
     try:
         yield str(server.get_uri()), restart

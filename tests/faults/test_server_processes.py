@@ -144,12 +144,15 @@ async def test_a_run_that_meets_one_of_another_process_does_as_its_strategy_says
         old = await pair.b.get(f"/threads/{thread_id}/runs/{run_id}")
         status = old.json().get("status") if old.status_code == 200 else None
         told = (reply.status_code, status, after["values"]["log"])
-    assert told == {
-        "reject": (409, "success", ["stay old"]),
-        "enqueue": (200, "success", ["stay old", "stay new"]),
-        "interrupt": (200, "interrupted", ["stay new"]),
-        "rollback": (200, None, ["stay new"]),
-    }[strategy]
+    assert (
+        told
+        == {
+            "reject": (409, "success", ["stay old"]),
+            "enqueue": (200, "success", ["stay old", "stay new"]),
+            "interrupt": (200, "interrupted", ["stay new"]),
+            "rollback": (200, None, ["stay new"]),
+        }[strategy]
+    )
 
 
 async def test_of_two_who_answer_in_two_processes_one_wins(both: tuple[Served, Served]) -> None:
