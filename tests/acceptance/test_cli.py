@@ -124,6 +124,36 @@ def test_ctrl_c_ends_with_130_and_loses_nothing(shell: Shell) -> None:
     assert "Draft 2" in shell.run("run", DRAFT).err
 
 
+def test_ctrl_c_is_heard_at_a_prompt_whichever_thread_it_reaches(shell: Shell) -> None:
+    file = program(
+        shell,
+        "threaded.py",
+        """
+        import signal
+        import sys
+        import threading
+
+        from caesura.func import entrypoint
+        from caesura.types import interrupt
+
+        def press():
+            main = threading.main_thread().ident
+            while sys._current_frames()[main].f_code.co_name not in ("_await_input", "_read_line"):
+                pass
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+        @entrypoint()
+        def asks(name):
+            threading.Thread(target=press, daemon=True).start()
+            return interrupt("sure?")
+        """,
+    )
+    with shell.terminal("run", file, "--input", '"x"') as terminal:
+        said = terminal.rest()
+    assert said.code == 130
+    assert "Traceback" not in said.err
+
+
 def test_kill_9_loses_nothing(shell: Shell) -> None:
     with shell.terminal("run", DRAFT, *TOPIC) as terminal:
         terminal.answer("more milk")

@@ -1,4 +1,8 @@
-"""A served copy of `tests.faults.server_graphs`, as a process that can be killed."""
+"""A served copy of `tests.faults.server_graphs`, as a process that can be killed.
+
+Its database is a file, or with ``database="postgres"`` a schema of its own in the Postgres of the tests;
+with CAESURA_TEST_SERVER_DATABASE=postgres every server has that.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tests.databases import SCHEMAS
 
 SOAK = bool(os.environ.get("CAESURA_SOAK"))
 GRAPHS = ("asking", "pair", "staying", "stepping", "blocking", "flood", "trivial", "failing")
 PATIENCE = 30.0  # seconds
+DATABASE = os.environ.get("CAESURA_TEST_SERVER_DATABASE", "sqlite")
+
+
+def place(database: str = DATABASE) -> dict[str, str]:
+    """The environment of servers that share an empty database of this kind."""
+    return {"DATABASE_URI": SCHEMAS.new_url()} if database == "postgres" else {}
 
 
 def free_port() -> int:
@@ -51,6 +62,11 @@ class Served:
         self._environment = {
             **os.environ, "N_JOBS_PER_WORKER": "64", "LOG_JSON": "true", **environment,
         }  # fmt: skip
+
+    @property
+    def database(self) -> str:
+        """The name of a database in Postgres that it uses."""
+        return self._environment["DATABASE_URI"]
 
     def start(self, *, wait: bool = True) -> None:
         """Start the process and, unless told otherwise, wait until it answers."""
@@ -125,10 +141,15 @@ class Served:
 
 @contextlib.contextmanager
 def served(
-    folder: Path, *, environment: dict[str, str] | None = None, **settings: Any
+    folder: Path,
+    *,
+    database: str = DATABASE,
+    environment: dict[str, str] | None = None,
+    **settings: Any,
 ) -> Iterator[Served]:
     """A server for the length of a block."""
-    server = Served(make_project(folder, **settings), **(environment or {}))
+    settled = {**place(database), **(environment or {})}
+    server = Served(make_project(folder, **settings), **settled)
     server.start()
     try:
         yield server

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .server_process import Served, make_project
+from .server_process import Served, make_project, place
 
 PATIENCE = 40.0  # seconds
 DYING = """
@@ -24,9 +24,9 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
+from caesura.checkpoint.postgres import PostgresSaver
 from caesura.checkpoint.sqlite import SqliteSaver
 
-perform = SqliteSaver.aexecute
 order = Path("die")
 
 
@@ -39,16 +39,20 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def aexecute(self, operation):
-    if is_time("before", operation):
-        die()
-    result = await perform(self, operation)
-    if result and is_time("after", operation):
-        die()
-    return result
+def deadly(perform):
+    async def aexecute(self, operation):
+        if is_time("before", operation):
+            die()
+        result = await perform(self, operation)
+        if result and is_time("after", operation):
+            die()
+        return result
+
+    return aexecute
 
 
-SqliteSaver.aexecute = aexecute
+for saver in (SqliteSaver, PostgresSaver):
+    saver.aexecute = deadly(saver.aexecute)
 app = Starlette()
 """
 
@@ -86,7 +90,7 @@ async def doomed(folder: Path) -> AsyncIterator[Served]:
         "http": {"app": "./dying.py:app"},
         "webhooks": {"url": {"disable_loopback": False}},
     }
-    server = Served(make_project(folder, **settings))
+    server = Served(make_project(folder, **settings), **place())
     (folder / "dying.py").write_text(DYING)
     try:
         await asyncio.to_thread(server.start)

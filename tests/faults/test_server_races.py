@@ -368,12 +368,12 @@ async def test_a_prune_that_deletes_beside_an_answer_leaves_all_or_nothing(serve
 async def test_an_answer_that_waits_behind_a_run_is_carried_into_the_program(
     server: Served,
 ) -> None:
-    """New input, then an answer to what the input withdrew: the answer is refused, nothing hangs."""
+    """New input beside an answer to what it would withdraw: the answer comes first or is refused."""
     async with clean(server) as client:
         for _ in range(ROUNDS // 10):
             thread_id, interrupt_id = await paused(client)
             path = f"/threads/{thread_id}/runs"
-            again = {"assistant_id": "asking", "input": {"job": thread_id, "asks": 1, "log": []}}
+            again = {"assistant_id": "asking", "input": {"job": thread_id, "asks": 2, "log": []}}
             replies = await asyncio.gather(
                 post(client, path, again), post(client, path, resume({interrupt_id: "yes"}))
             )

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
+import socket
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
@@ -148,10 +153,31 @@ class Screen:
 
 def _read_line() -> str:
     sys.stderr.flush()
+    _await_input()
     line = sys.stdin.readline()
     if not line:
         raise EOFError
     return line.rstrip("\r\n")
+
+
+def _await_input() -> None:
+    """Until there is something to read; ctrl-C ends it, at whatever moment it comes.
+
+    A signal that comes just before a read blocks, or that another thread is handed, would only be heard
+    after the next line. So what wakes us is the signal's own byte on a socket, beside the input.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if os.name != "posix" or not main or not sys.stdin.isatty():
+        return
+    heard, told = socket.socketpair()
+    with heard, told:
+        told.setblocking(False)
+        before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+        try:
+            while sys.stdin not in select.select([sys.stdin, heard], [], [])[0]:
+                heard.recv(64)
+        finally:
+            signal.set_wakeup_fd(before)
 
 
 def _hint(field: Field) -> str:

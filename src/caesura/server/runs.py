@@ -234,6 +234,7 @@ class RunService:
         if stream.result is None and (now is None or now.status in ENDED):
             self._server.streams.close(run_id, await self.result_of(now or run))
             return None
+        self._server.dispatcher.look_at(run)
         return stream
 
     async def settle_elsewhere(self, stream: RunStream) -> None:
@@ -245,7 +246,9 @@ class RunService:
             result = Result("interrupted", encode({"__error__": told}), told)
             self._server.streams.close(stream.run_id, result)
         elif run.status in ENDED:
-            self._server.streams.close(run.run_id, await self.result_of(run))
+            result = await self.result_of(run)
+            stream.show_end(result, run.kwargs["stream_mode"])
+            self._server.streams.close(run.run_id, result)
 
     async def result_of(self, run: Run) -> Result:
         """What those who wait for a run that has ended are told: its error, or the thread's values."""

@@ -19,7 +19,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from random import random
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import AsyncConnection, AsyncRawCursor, Connection, RawCursor
@@ -109,7 +109,7 @@ def split_schema(url: str) -> tuple[str, str | None]:
         return url, None
     named = parse_qsl(parts.query, keep_blank_values=True)
     schema = next((value for key, value in named if key == "schema"), None)
-    rest = urlencode([pair for pair in named if pair[0] != "schema"])
+    rest = urlencode([pair for pair in named if pair[0] != "schema"], quote_via=quote)
     return urlunsplit(parts._replace(query=rest)), schema
 
 

@@ -32,6 +32,9 @@ class Dispatcher(Protocol):
     def stop(self, runs: Sequence[Run]) -> None:
         """These runs are to stop (`Run.cancel`) or were deleted: stop them at once where they run here."""
 
+    def look_at(self, run: Run) -> None:
+        """Somebody waits here for a run that may go on elsewhere: look what becomes of it."""
+
     async def start(self) -> None:
         """Begin to do runs."""
 

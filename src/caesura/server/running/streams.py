@@ -145,6 +145,17 @@ class RunStream:
                 await self._trim()
             self.changed.set()
 
+    def show_end(self, result: Result, modes: Sequence[str]) -> None:
+        """Show how a run ended that another process did; of its events only resumable ones are stored."""
+        if self.resumable:
+            return
+        name = "error" if result.error is not None else "values"
+        data = result.body if result.error is None else encode(result.error)
+        if name == "error" or (result.status == "success" and name in modes):
+            self.ring.append(Frame(self.total, self._next_id(), name, data))
+            self.total += 1
+            self._bytes += len(data)
+
     def close(self, result: Result) -> None:
         """The run has ended; readers end after the last frame."""
         if self.result is None:

@@ -49,6 +49,9 @@ _LOOK_SECONDS: Final = 5.0
 """How often to look for runs that another process accepted."""
 _ROUND_SECONDS: Final = 1.0
 """How often to look what became of other processes, and of runs that they do for clients of this one."""
+_CLOCK_SET_SECONDS: Final = 2.0
+"""A clock that is so far from where it was has been set: for the length of a lease it says nothing of
+leases, so that those who live can extend theirs."""
 
 Stop = Literal["interrupt", "rollback", "shutdown", "lost", "timeout"]
 
@@ -88,6 +91,10 @@ class Workers:
         self._looker: asyncio.Task[None] | None = None
         self._heart = Heart(self)
         self._next_round = 0.0
+        self._leased_until = 0.0
+        """Until when all runs that go on here are leased, as far as this process knows."""
+        self._offset = _clocks_apart()
+        self._leases_count_from = 0.0
 
     # --- what the server is told ---
 
@@ -122,6 +129,11 @@ class Workers:
             job = self._jobs.get(run.run_id)
             if job is not None:
                 job.end(run.cancel or "lost")
+
+    def look_at(self, run: Run) -> None:
+        """See `Dispatcher`."""
+        if run.run_id not in self._jobs:
+            self._wake.set()
 
     async def start(self) -> None:
         """Take up what dead workers left, and look for runs from now on."""
@@ -195,14 +207,28 @@ class Workers:
         held = [w for w in await self._server.do(FindWorkers()) if w and not is_alive(w)]
         if held:
             await self._server.do(ReleaseRuns(clock().epoch(), held))
-        await self._server.do(ReleaseRuns(clock().epoch()))
+        await self._release_lapsed()
         for run_id, stream in list(self._server.streams.runs.items()):
             if run_id not in self._jobs:
                 await self._server.runs.settle_elsewhere(stream)
 
+    async def _release_lapsed(self) -> None:
+        """Take up runs whose lease has ended, but not our own, nor anybody's by a clock that was set."""
+        offset = _clocks_apart()
+        if abs(offset - self._offset) > _CLOCK_SET_SECONDS:
+            log.warning("the clock was set", seconds=round(offset - self._offset))
+            self._leases_count_from = clock().ticks() + LEASE_SECONDS
+        self._offset = offset
+        if self._jobs and clock().epoch() > self._leased_until:
+            await asyncio.to_thread(self.extend)
+        if clock().ticks() >= self._leases_count_from:
+            await self._server.do(ReleaseRuns(clock().epoch()))
+
     # --- doing one ---
 
     def _begin(self, run: Run) -> None:
+        others = self._leased_until if self._jobs else run.lease_until
+        self._leased_until = min(others, run.lease_until)
         job = self._jobs[run.run_id] = _Job(run)
         if run.attempt == 1:
             self._server.metrics.run_started(max(0.0, clock().epoch() - due_since(run)))
@@ -223,7 +249,8 @@ class Workers:
                 log.exception("run could not be ended")
                 self._server.streams.close(job.run.run_id, _gone(job.run))
             finally:
-                del self._jobs[job.run.run_id]
+                if self._jobs.get(job.run.run_id) is job:
+                    del self._jobs[job.run.run_id]
                 self._wake.set()
 
     async def _do(self, job: _Job, stream: RunStream) -> None:
@@ -371,10 +398,9 @@ class Workers:
 
     def extend(self) -> None:
         """Extend all leases; runs that are to stop, or are no longer ours, are stopped."""
-        held = dict(self._jobs)
-        found = self._server.database.execute(
-            ExtendLeases(self.name, clock().epoch() + LEASE_SECONDS, list(held))
-        )
+        held, until = dict(self._jobs), clock().epoch() + LEASE_SECONDS
+        found = self._server.database.execute(ExtendLeases(self.name, until, list(held)))
+        self._leased_until = until
         still = dict(found)
         for run_id, job in held.items():
             if run_id not in still:
@@ -386,6 +412,11 @@ class Workers:
     def _lost(self, run: Run) -> bool:
         now: Run | None = self._server.database.execute(GetRun(run.run_id, run.thread_id))
         return now is None or (now.status == "running" and now.attempt != run.attempt)
+
+
+def _clocks_apart() -> float:
+    """How far the clock on the wall is ahead of the one that nobody can set, in seconds."""
+    return clock().epoch() - clock().ticks()
 
 
 def _standing(state: StateSnapshot | None) -> ThreadStatus:
