@@ -67,3 +67,12 @@ class PostgresStore(SqlStore):
             yield store
         finally:
             store.close()
+
+
+def __getattr__(name: str) -> Any:
+    """LangGraph has the async store here, too; it is imported when somebody asks for it."""
+    if name == "AsyncPostgresStore":
+        from caesura.store.postgres.aio import AsyncPostgresStore
+
+        return AsyncPostgresStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -78,3 +78,12 @@ class SqliteStore(SqlStore):
             yield store
         finally:
             store.close()
+
+
+def __getattr__(name: str) -> Any:
+    """LangGraph has the async store here, too; it is imported when somebody asks for it."""
+    if name == "AsyncSqliteStore":
+        from caesura.store.sqlite.aio import AsyncSqliteStore
+
+        return AsyncSqliteStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
