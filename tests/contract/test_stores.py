@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sqlite3
 import subprocess
 import sys
@@ -884,3 +885,12 @@ def test_a_nul_in_a_name_is_refused_by_postgres_and_says_so() -> None:
         pytest.raises(StorageError, match="NUL"),
     ):
         store.put(("a\0",), "k", {})
+
+
+@pytest.mark.parametrize("kind", ["Sqlite", "Postgres"])
+def test_an_async_store_is_found_where_langgraph_has_it_too(kind: str) -> None:
+    package = importlib.import_module(f"caesura.store.{kind.lower()}")
+    inner = importlib.import_module(f"caesura.store.{kind.lower()}.aio")
+    assert getattr(package, f"Async{kind}Store") is getattr(inner, f"Async{kind}Store")
+    with pytest.raises(AttributeError, match="Other"):
+        _ = package.Other

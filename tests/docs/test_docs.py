@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.databases import fresh_schema, postgres_url
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -25,6 +27,14 @@ def test_every_python_block_of_a_page_runs_in_order(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     text = page.read_text(encoding="utf-8")
+    with ExitStack() as stack:
+        if "DATABASE_URL" in text:
+            monkeypatch.setenv("DATABASE_URL", postgres_url())
+            monkeypatch.setenv("DATABASE_SCHEMA", stack.enter_context(fresh_schema()))
+        _run_blocks(page, text, monkeypatch)
+
+
+def _run_blocks(page: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = list(BLOCK.finditer(text))
     module = ModuleType(f"docs_{page.stem.replace('-', '_').lower()}")
     monkeypatch.setitem(sys.modules, module.__name__, module)

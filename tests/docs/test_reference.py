@@ -14,6 +14,7 @@ import click
 import pytest
 import typer
 from tests.acceptance.deviations import DEVIATIONS
+from tools import reference
 
 from caesura.cli.app import app
 from caesura.cli.serving import add_commands
@@ -172,6 +173,17 @@ def test_a_commands_part_of_the_page_lists_its_options_and_their_defaults(name: 
     for option in options:
         if isinstance(option.default, str | int | Path) and not isinstance(option.default, bool):
             assert shown[tuple(option.opts)] == f"`{option.default}`", option.opts
+
+
+# --- the library -------------------------------------------------------------------------------
+
+
+def test_the_page_of_the_library_says_what_the_docstrings_say() -> None:
+    assert page("library") == reference.page(), "write it anew: python -m tools.reference"
+
+
+def test_every_public_name_of_the_library_says_what_it_is() -> None:
+    assert reference.undocumented() == []
 
 
 # --- deviations --------------------------------------------------------------------------------
