@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,6 +80,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=_listen_to_ctrl_c,
         )
         os.close(slave)
         try:
@@ -90,6 +92,11 @@ class Shell:
                 assert stream is not None
                 stream.close()
             os.close(master)
+
+
+def _listen_to_ctrl_c() -> None:
+    """A process in the background of a shell ignores it, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Terminal:

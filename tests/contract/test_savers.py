@@ -10,8 +10,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 from tests.contract.records import rows
@@ -33,9 +34,11 @@ from caesura.checkpoint.serde.encrypted import EncryptedSerializer
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.checkpoint.sqlite.aio import AsyncSqliteSaver
 from caesura.errors import AlreadyAnsweredError, StaleThreadError, StorageError
+from caesura.graph import START, StateGraph
 from caesura.storage import parts
 from caesura.storage.operations import PERFORM
 from caesura.storage.sqlite import connect
+from caesura.testing.faults import FailingSaver, InjectedFailureError
 from caesura.testing.savers import (
     AT,
     THREAD,
@@ -530,3 +533,24 @@ def test_a_twin_with_an_allowlist_shares_the_store() -> None:
     Walker(SyncCalls(twin)).commit({"a": 1})
     assert saver.get(config())["channel_values"] == {"a": 1}  # type: ignore[index]
     assert twin.serde is not saver.serde
+
+
+@dataclass
+class Kept:
+    text: str
+
+
+def test_a_failing_saver_counts_also_where_it_must_allow_the_programs_classes() -> None:
+    class State(TypedDict):
+        kept: Kept
+
+    builder = StateGraph(State)
+    builder.add_node("keep", lambda state: {"kept": Kept("b")})
+    builder.add_edge(START, "keep")
+    failing = FailingSaver(InMemorySaver(), 2)
+    with pytest.raises(InjectedFailureError):
+        builder.compile(checkpointer=failing).invoke(
+            {"kept": Kept("a")}, {"configurable": {"thread_id": "1"}}
+        )
+    assert failing.failed is not None
+    assert failing.count == 2

@@ -21,7 +21,8 @@ goes on with the inner saver alone, and compares the results::
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Collection
+from typing import Any, Self
 
 from caesura.checkpoint.saver import EngineSaver
 from caesura.errors import StorageError
@@ -67,6 +68,11 @@ class FailingSaver(EngineSaver):
         self.performed: list[Any] = []
         """Operations that took effect, in order; those that were refused are not among them."""
         self._lock = threading.Lock()
+
+    def with_allowlist(self, extra_allowlist: Collection[type | tuple[str, ...]]) -> Self:
+        """Itself, whose inner saver may also build the named classes: what is counted stays one count."""
+        self.inner = self.inner.with_allowlist(extra_allowlist)
+        return self
 
     def execute(self, op: Any) -> Any:
         """Perform one operation, or fail. Raises `InjectedFailureError` where it was asked for."""

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ROOT / "tests" / "typing"
 FOUND = re.compile(r"^(?P<file>.+?):(?P<line>\d+): error: .*\[(?P<code>[a-z-]+)\]$", re.MULTILINE)
 CLAIMED = re.compile(r"# error: (?P<codes>[a-z, -]+)$")
 
@@ -23,7 +23,7 @@ def claimed(file: Path) -> set[tuple[str, int, str]]:
 
 
 def test_mypy_passes_right_programs_and_finds_each_mistake_on_its_line() -> None:
-    files = [HERE / "programs.py", HERE / "mistakes.py"]
+    files = [PROGRAMS / "programs.py", PROGRAMS / "mistakes.py"]
     told = subprocess.run(
         [sys.executable, "-m", "mypy", *map(str, files)], cwd=ROOT, capture_output=True, text=True
     )
