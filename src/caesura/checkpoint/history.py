@@ -60,6 +60,8 @@ class Reader:
         self._head_id: str | None = None
         self._strands: list[Strand] = []
         self._live: list[InterruptRow] = []
+        self._inside: dict[str, list[InterruptRow]] = defaultdict(list)
+        """Task → what was asked in graphs inside of it, and is over."""
         self._asked: dict[str, list[InterruptRow]] = defaultdict(list)
 
     def page(self) -> Generator[Request, Any, list[Loaded]]:
@@ -84,6 +86,8 @@ class Reader:
         self._live = [row for row in asked if is_live(row)]
         for row in asked:
             self._asked[row.checkpoint_id].append(row)
+            for task_id in () if is_live(row) else row.ancestors:
+                self._inside[task_id].append(row)
 
     def _headlines(self) -> Generator[Request, Any, list[Row]]:
         wanted = self.op.filter
@@ -121,8 +125,9 @@ class Reader:
 
     def _assemble(self, row: Row, strand: Strand, writes: list[WriteRow]) -> Loaded:
         own = self._asked.get(row.checkpoint_id, ())
-        here = [r for r in own if r.ns == self.op.ns]
-        mine = {r.id for r in here}
+        here = {r.id: r for r in own if r.ns == self.op.ns}
+        for task_id in dict.fromkeys(write.task_id for write in writes):
+            here.update((r.id, r) for r in self._inside.get(task_id, ()))
         return rows.assemble(
             self._codec,
             self.op,
@@ -131,5 +136,5 @@ class Reader:
             strand.chain(row.checkpoint_id),
             head_id=self._head_id or "",
             writes=writes,
-            interrupts=here + [r for r in self._live if r.id not in mine],
+            interrupts=[*here.values(), *(r for r in self._live if r.id not in here)],
         )

@@ -119,7 +119,8 @@ class Loaded:
     """(task_id, channel, value), ordered by (task_path, task_id, index)."""
     rows: list[InterruptRow]
     """Every interrupt asked on this very checkpoint (any status), and every one that is open, or
-    answered and not ``done``, of this namespace and those nested below it; in order of asking."""
+    answered and not ``done``, of this namespace and those nested below it. Where a checkpoint was
+    named, or is read as part of a history, also those asked inside of tasks that wrote on it."""
     head_id: str
     """The newest checkpoint of (thread, ns) at the time of reading."""
     chain: Chain | None = None

@@ -451,6 +451,11 @@ def unseal_interrupt(codec: Codec, columns: Sequence[Any]) -> InterruptRow:
     return InterruptRow(*made)
 
 
+def inside_of(row: InterruptRow, writes: Iterable[WriteRow]) -> bool:
+    """True if ``row`` was asked inside of a task that left these writes, in a graph or a call."""
+    return any(write.task_id in row.ancestors for write in writes)
+
+
 def moved(row: InterruptRow, thread_id: str) -> InterruptRow:
     """``row`` as one of another thread."""
     return replace(row, thread_id=thread_id)

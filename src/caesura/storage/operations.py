@@ -209,8 +209,13 @@ def load(dialect: Dialect, codec: Codec, op: Load) -> Statements:
     walked = rows.walk(map(Row._make, found), checkpoint_id)
     if not walked:
         return None
-    writes = yield WRITES_ON, (*space, checkpoint_id)
-    asked = yield INTERRUPTS_OF, (op.thread_id, checkpoint_id, op.ns, *_within(op.ns))
+    writes = [WriteRow._make(r) for r in (yield WRITES_ON, (*space, checkpoint_id))]
+    found = yield INTERRUPTS_OF, (op.thread_id, checkpoint_id, op.ns, *_within(op.ns))
+    asked = _unseal(codec, found)
+    if op.checkpoint_id is not None and writes:
+        known = {row.id for row in asked}
+        below = _unseal(codec, (yield INTERRUPTS_WITHIN, (op.thread_id, *_within(op.ns))))
+        asked = [row for row in below if row.id in known or rows.inside_of(row, writes)]
     return rows.assemble(
         codec,
         op,
@@ -218,8 +223,8 @@ def load(dialect: Dialect, codec: Codec, op: Load) -> Statements:
         rows.fold(codec, walked),
         rows.chain_of(walked),
         head_id=head,
-        writes=map(WriteRow._make, writes),
-        interrupts=_unseal(codec, asked),
+        writes=writes,
+        interrupts=asked,
     )
 
 

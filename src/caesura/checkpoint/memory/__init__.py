@@ -208,10 +208,15 @@ class InMemorySaver(EngineSaver):
                 checkpoint_id = max((i for i in space.rows if i < op.before), default="")
             walked = rows.walk(_walk(space, checkpoint_id), checkpoint_id)
             writes = list(space.writes.get(checkpoint_id, {}).values())
-            asked = _relevant(thread.interrupts.values(), op.ns, checkpoint_id)
+            sealed = list(thread.interrupts.values())
             head = space.head
         if not walked:
             return None
+        asked = [self._unseal(c) for c in _relevant(sealed, op.ns, checkpoint_id)]
+        if op.checkpoint_id is not None and writes:
+            known = {row.id for row in asked}
+            below = [self._unseal(c) for c in sealed if lifecycle.is_within(c[_NS], op.ns)]
+            asked = [row for row in below if row.id in known or rows.inside_of(row, writes)]
         return rows.assemble(
             self.codec,
             op,
@@ -220,8 +225,11 @@ class InMemorySaver(EngineSaver):
             rows.chain_of(walked),
             head_id=head,
             writes=writes,
-            interrupts=[rows.unseal_interrupt(self.codec, c) for c in asked],
+            interrupts=asked,
         )
+
+    def _unseal(self, columns: _Sealed) -> InterruptRow:
+        return rows.unseal_interrupt(self.codec, columns)
 
     def _read_on(self, op: ReadOn) -> list[Loaded]:
         steps, answer = op.reader.page(), None
@@ -244,7 +252,7 @@ class InMemorySaver(EngineSaver):
             return _walk(space, request.checkpoint_id)
         if isinstance(request, Asked):
             within = [c for c in thread.interrupts.values() if lifecycle.is_within(c[_NS], op.ns)]
-            return [rows.unseal_interrupt(self.codec, c) for c in within]
+            return [self._unseal(c) for c in within]
         found = space.writes.items()
         return [
             (i, row) for i, ws in found if request.first <= i <= request.last for row in ws.values()
@@ -299,7 +307,7 @@ class InMemorySaver(EngineSaver):
             asked_at = {row.id: row.asked_at for row in op.opened}
             for old, new, reason in op.superseded:
                 if old in stored:
-                    row = rows.unseal_interrupt(self.codec, stored[old])
+                    row = self._unseal(stored[old])
                     closed = lifecycle.supersede(row, new, reason, asked_at.get(new))
                     if closed is not None:
                         self._store_interrupt(op.thread_id, self._seal(closed))
@@ -323,7 +331,7 @@ class InMemorySaver(EngineSaver):
     def _interrupts(self, thread_id: str) -> list[InterruptRow]:
         thread = self._threads.get(thread_id)
         columns = thread.interrupts.values() if thread else ()
-        return [rows.unseal_interrupt(self.codec, c) for c in columns]
+        return [self._unseal(c) for c in columns]
 
     def _accept(self, op: Accept) -> list[InterruptRow]:
         writes = self._encode_tasks(op.writes)
