@@ -60,8 +60,6 @@ def look_again(turn: Turn, paused: Sequence[Task]) -> Generator[Effect, Any, lis
 
 def settle_contested(turn: Turn, tasks: Sequence[Task]) -> Generator[Effect, Any, None]:
     """Before a step: claim the tasks that others answer too, or leave them to their owner."""
-    if turn.request.mine is None or not turn.request.stored:
-        return
     for task in tasks:
         if task.writes is not None or task.pause is not None or task.failed:
             continue

@@ -248,7 +248,7 @@ class Turn:
             for handler in handlers:
                 self.adopt(handler)
             tasks += handlers
-        if self.request.mine is not None:
+        if self.request.mine is not None and self.request.stored:
             yield from settle_contested(self, tasks)
         if before and any(t.writes is None for t in tasks) and self._breaks(before, tasks):
             yield from self._break("before")

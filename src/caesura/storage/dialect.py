@@ -33,8 +33,6 @@ class Dialect:
     """The same for a column of bytes that are text here and there."""
     guarded_insert: bool
     """True if an ``INSERT … SELECT … WHERE`` by itself holds the write lock as it reads."""
-    single_writer: bool
-    """True if a transaction that writes keeps all others from writing, whatever its scope."""
     table_exists: str
     """Statement that gives a row if there is a table; its parameter is `table` of its name."""
     preparation: tuple[tuple[str | None, str], ...] = ()
@@ -60,7 +58,6 @@ SQLITE: Final = Dialect(
     in_text="instr(lower({}), lower(?)) > 0",
     in_bytes="instr(lower(CAST({} AS TEXT)), lower(?)) > 0",
     guarded_insert=True,
-    single_writer=True,
     table_exists="SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
 )
 
@@ -131,7 +128,6 @@ def postgres(schema: str = "caesura") -> Postgres:
             "strpos(lower(encode({}, 'escape')), lower(encode(convert_to(?, 'UTF8'), 'escape'))) > 0"
         ),
         guarded_insert=False,
-        single_writer=False,
         table_exists="SELECT 1 WHERE to_regclass(?) IS NOT NULL",
         preparation=(
             (

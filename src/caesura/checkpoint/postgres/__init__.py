@@ -20,16 +20,14 @@ from caesura.warnings import warn_shallow
 try:
     import psycopg
 
-    from caesura.storage.dialect import postgres
-    from caesura.storage.postgres import (
+    from caesura.storage.connections import (
         AsyncConnections,
-        AsyncDriver,
         Connections,
-        Driver,
         OneConnection,
         PoolConnections,
-        split_schema,
+        placed,
     )
+    from caesura.storage.postgres import AsyncDriver, Driver
 except ImportError as error:
     raise ImportError(
         "PostgresSaver needs psycopg. Install it with `pip install 'caesura[postgres]'`."
@@ -67,10 +65,7 @@ class PostgresSaver(EngineSaver):
         timeout: float = 30,
     ) -> None:
         super().__init__(serde=serde)
-        if isinstance(conn, str):
-            conn, named = split_schema(conn)
-            schema = named or schema
-        self.dialect = postgres(schema)
+        conn, self.dialect = placed(conn, schema)
         self._driver = Driver(_connections(conn), self.dialect, timeout=timeout)
         self._async_driver: AsyncDriver | None = None
         if isinstance(conn, str):

@@ -18,14 +18,14 @@ from caesura.checkpoint.operations import History, Loaded
 from caesura.checkpoint.postgres import PostgresSaver
 from caesura.checkpoint.saver import EngineSaver
 from caesura.checkpoint.serde.base import SerializerProtocol
-from caesura.storage.dialect import postgres
-from caesura.storage.postgres import (
+from caesura.storage.connections import (
     AsyncConnections,
-    AsyncDriver,
     AsyncOneConnection,
     AsyncPoolConnections,
-    split_schema,
+    placed,
+    running_loop,
 )
+from caesura.storage.postgres import AsyncDriver
 from caesura.warnings import warn_shallow
 
 __all__ = ["AsyncPostgresSaver", "AsyncShallowPostgresSaver"]
@@ -53,12 +53,9 @@ class AsyncPostgresSaver(PostgresSaver):
         timeout: float = 30,
     ) -> None:
         EngineSaver.__init__(self, serde=serde)
-        if isinstance(conn, str):
-            conn, named = split_schema(conn)
-            schema = named or schema
-        self.dialect = postgres(schema)
+        conn, self.dialect = placed(conn, schema)
         self._adriver = AsyncDriver(_connections(conn), self.dialect, timeout=timeout)
-        self._loop: asyncio.AbstractEventLoop | None = _running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = running_loop()
 
     @classmethod
     @asynccontextmanager
@@ -114,7 +111,7 @@ class AsyncPostgresSaver(PostgresSaver):
 
     def _wait_for(self, work: Any) -> Any:
         loop = self._loop
-        if loop is None or not loop.is_running() or loop is _running_loop():
+        if loop is None or not loop.is_running() or loop is running_loop():
             work.close()
             raise asyncio.InvalidStateError(
                 "A sync method of AsyncPostgresSaver must be called from another thread than its event "
@@ -133,13 +130,6 @@ class AsyncShallowPostgresSaver(AsyncPostgresSaver):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         warn_shallow("AsyncShallowPostgresSaver", "AsyncPostgresSaver")
         super().__init__(*args, **kwargs)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _connections(conn: Any) -> AsyncConnections:

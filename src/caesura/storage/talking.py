@@ -1,0 +1,178 @@
+"""What is said to PostgreSQL to perform an operation, and what is done when that fails.
+
+`talk` is a generator that yields queries and is sent the rows of each; the drivers of both colours only
+send them. `Attempts` decides about a failure: an operation that failed has stored nothing and is begun anew
+if that can help (the connection was lost, another transaction was faster). If the connection is lost while a
+transaction commits, the database is asked afterwards whether it did: ``pg_xact_status`` remembers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from random import random
+from typing import Any, Final, NamedTuple
+
+import psycopg
+
+from caesura.errors import StorageError, UnstorableTextError
+from caesura.storage.dialect import Postgres
+from caesura.storage.migrating import migrate
+from caesura.storage.operations import Begin, Statements
+
+
+class Query(NamedTuple):
+    """What is sent in one go. A script is several statements, without parameters."""
+
+    sql: str
+    parameters: Sequence[Any] = ()
+    script: bool = False
+
+
+Talk = Generator[Query, Any, Any]
+"""Yields queries; is sent the rows of each, or the number of rows changed."""
+
+_COMMIT: Final = Query("COMMIT")
+_STATUS: Final = "SELECT pg_xact_status($1::text::xid8)"
+
+
+class CommitUnknownError(Exception):
+    """The connection was lost while a transaction committed."""
+
+    def __init__(self, transaction: str, value: Any) -> None:
+        self.transaction, self.value = transaction, value
+
+
+def talk(dialect: Postgres, steps: Statements) -> Talk:
+    """Everything that is said to perform an operation. Raises `CommitUnknownError`."""
+    transaction, answer = None, None
+    while True:
+        try:
+            statement = steps.send(answer)
+        except StopIteration as done:
+            if transaction is not None:
+                yield from _commit(transaction, done.value)
+            return done.value
+        if isinstance(statement, Begin):
+            if transaction is not None:
+                yield from _commit(transaction, None)
+            script = dialect.begin(writes=statement.writes, scope=statement.scope)
+            rows = yield Query(script, script=True)
+            transaction, answer = (rows[0][0] if statement.writes else ""), None
+        else:
+            sql, parameters = statement
+            answer = yield Query(dialect.sql(sql), parameters)
+
+
+def _commit(transaction: str, value: Any) -> Talk:
+    try:
+        yield _COMMIT
+    except psycopg.OperationalError as error:
+        if transaction and is_lost(error):
+            raise CommitUnknownError(transaction, value) from error
+        raise
+
+
+def verified(unknown: CommitUnknownError, otherwise: Callable[[], Talk]) -> Talk:
+    """The outcome of a commit that nobody heard of; if it was none, ``otherwise``."""
+    ((status,),) = yield Query(_STATUS, (unknown.transaction,))
+    if status == "committed":
+        return unknown.value
+    if status == "in progress":  # the database has not noticed yet that we are gone
+        raise unknown
+    return (yield from otherwise())
+
+
+def set_up(dialect: Postgres, parts: Sequence[str]) -> Talk:
+    """Make or upgrade the tables of parts."""
+    for part in parts:
+        yield from talk(dialect, migrate(dialect, part))
+
+
+# --- failures --------------------------------------------------------------------------------
+
+_LOST: Final = frozenset({"57P01", "57P02", "57P03", "53300", "08000", "08003", "08006", "08P01"})
+"""The server ends, is starting, or has no connection to spare."""
+_OVERTAKEN: Final = frozenset({"40001", "40P01", "23505", "23503"})
+"""Another transaction was faster: begun anew, the operation sees what that one did."""
+_UNPREPARED: Final = frozenset({"26000", "42P05"})
+"""A pooler gave us a connection that prepared other statements than we think."""
+
+_MEANING: Final = {
+    "53100": "has no space left on its disk",
+    "53200": "is out of memory",
+    "25006": "is read-only (a standby?)",
+    "42501": "does not let this user do that: it needs USAGE and CREATE on the schema, or its tables",
+    "3D000": "does not exist",
+    "28P01": "refused the password",
+    "28000": "refused the user",
+    "55P03": "has been locked by another transaction for too long",
+    "57014": "cancelled the statement (statement_timeout?)",
+    "42P01": "lacks a table that was there: was it dropped?",
+    "42883": "is too old: it must be PostgreSQL 13 or newer",
+}
+
+
+def is_lost(error: BaseException) -> bool:
+    """True if the connection is no more, or there never was one."""
+    if not isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+        return False
+    return error.sqlstate is None or error.sqlstate in _LOST
+
+
+def translated(error: Exception) -> StorageError:
+    """What a failure means to a person."""
+    if isinstance(error, CommitUnknownError):
+        return StorageError(
+            "The connection to the Postgres database was lost while it committed, and it does not tell "
+            f"whether it did (transaction {error.transaction}). Load the thread to see what is stored."
+        )
+    state = getattr(error, "sqlstate", None)
+    if isinstance(error, psycopg.DataError) and state in (None, "22021"):
+        return UnstorableTextError(
+            f"Postgres cannot hold a name, id or key like this one: {error}. Nothing was changed."
+        )
+    meaning = _MEANING.get(state or "", "cannot be reached" if is_lost(error) else "refused")
+    text = " ".join(str(error).split())
+    return StorageError(f"The Postgres database {meaning} ({text}). Nothing was changed.")
+
+
+@dataclass(slots=True)
+class Attempts:
+    """The attempts at one operation: what each says, and how long to wait for the next."""
+
+    timeout: float
+    """Seconds from the first failure until giving up."""
+    overtaken: int = 0
+    failed: int = 0
+    unknown: CommitUnknownError | None = None
+    unprepared: bool = False
+    """The connections do not keep prepared statements."""
+    _deadline: float | None = None
+
+    def talk(self, otherwise: Callable[[], Talk]) -> Talk:
+        """What the next attempt says."""
+        return otherwise() if self.unknown is None else verified(self.unknown, otherwise)
+
+    def after(self, error: Exception, now: float) -> float:
+        """Seconds to wait before the next attempt. Raises `StorageError` if there is none."""
+        if isinstance(error, CommitUnknownError):
+            self.unknown = error
+        elif isinstance(error, psycopg.Error) and error.sqlstate in _UNPREPARED:
+            self.unprepared = True
+            return 0
+        elif isinstance(error, psycopg.Error) and error.sqlstate in _OVERTAKEN:
+            self.overtaken += 1
+            if self.overtaken <= _MOST_OVERTAKEN:
+                return 0.002 * random() * self.overtaken
+            raise translated(error) from error
+        elif not is_lost(error):
+            raise translated(error) from error
+        self._deadline = self._deadline or now + self.timeout
+        if now > self._deadline:
+            raise translated(error) from error
+        self.failed += 1
+        return min(1.0, 0.02 * 2.0**self.failed) * (0.5 + random() / 2)
+
+
+_MOST_OVERTAKEN: Final = 50
