@@ -31,8 +31,10 @@ class Dialect:
     """Condition that the parameter stands in a column of text (``{}``), in whatever case."""
     in_bytes: str
     """The same for a column of bytes that are text here and there."""
-    guarded_insert: bool
-    """True if an ``INSERT … SELECT … WHERE`` by itself holds the write lock as it reads."""
+    holding: str
+    """Clause with which a row that a statement reads stays until that statement is committed."""
+    freezing: str
+    """The same for rows that are about to go. Empty: a transaction that writes is alone anyway."""
     table_exists: str
     """Statement that gives a row if there is a table; its parameter is `table` of its name."""
     preparation: tuple[tuple[str | None, str], ...] = ()
@@ -57,7 +59,8 @@ SQLITE: Final = Dialect(
     SqliteJson(),
     in_text="instr(lower({}), lower(?)) > 0",
     in_bytes="instr(lower(CAST({} AS TEXT)), lower(?)) > 0",
-    guarded_insert=True,
+    holding="",
+    freezing="",
     table_exists="SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
 )
 
@@ -75,8 +78,9 @@ _WAIT: Final = 30
 class Postgres(Dialect):
     """PostgreSQL from version 13 on, with all tables in one schema.
 
-    Transactions that write take a lock on what they are about (a thread, mostly), so that what they
-    read stays true until they commit; the others see the database as it was at one moment.
+    Transactions of several statements that write take a lock on what they are about (a thread,
+    mostly), so that what they read stays true until they commit; those that read see the database
+    as it was at one moment. A single statement takes no lock: what it relies on, it holds itself.
     """
 
     schema: str = "caesura"
@@ -127,7 +131,8 @@ def postgres(schema: str = "caesura") -> Postgres:
         in_bytes=(
             "strpos(lower(encode({}, 'escape')), lower(encode(convert_to(?, 'UTF8'), 'escape'))) > 0"
         ),
-        guarded_insert=False,
+        holding=" FOR KEY SHARE",
+        freezing=" FOR UPDATE",
         table_exists="SELECT 1 WHERE to_regclass(?) IS NOT NULL",
         preparation=(
             (

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
 from caesura.checkpoint import rows
-from caesura.checkpoint.history import Asked, Headlines, Request, Walk
+from caesura.checkpoint.history import Asked, Closing, Headlines, Request, Walk
 from caesura.checkpoint.operations import (
     ANY_HEAD,
     Accept,
@@ -69,16 +69,35 @@ _EXISTS: Final = (
 )
 
 _INSERT_ROW: Final = f"""
-INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body)
-SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"""
-_IF_HEAD: Final = f" WHERE coalesce(({_HEAD}), '') = ?"
+INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body, closing, follows)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"""
 _REPLACING: Final = """
 ON CONFLICT (thread_id, ns, checkpoint_id) DO UPDATE SET
     parent_id = excluded.parent_id, worth = excluded.worth, weight = excluded.weight,
     ts = excluded.ts, step = excluded.step, run_id = excluded.run_id,
     metadata = excluded.metadata, body = excluded.body"""
-INSERT_ROW_IF_HEAD: Final = _INSERT_ROW + _IF_HEAD + _REPLACING
 PUT_ROW: Final = _INSERT_ROW + " WHERE true" + _REPLACING
+
+
+@cache
+def insert_row_if_head(dialect: Dialect) -> str:
+    """The statement that stores a checkpoint, if the newest one is the last parameter ('': none)."""
+    return f"""{_INSERT_ROW} WHERE coalesce((
+    SELECT checkpoint_id FROM thread_checkpoints WHERE thread_id = ? AND ns = ?
+    ORDER BY checkpoint_id DESC LIMIT 1{dialect.holding}), '') = ?{_REPLACING}"""
+
+
+# What the step left that ends in a checkpoint is found in the row after it (see `commit`).
+NEXT_ROW: Final = """
+SELECT checkpoint_id, parent_id, closing FROM thread_checkpoints
+WHERE thread_id = ? AND ns = ? AND checkpoint_id > ? ORDER BY checkpoint_id LIMIT 1"""
+CLEAR_CLOSING: Final = """
+UPDATE thread_checkpoints SET closing = NULL
+WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?"""
+REFOUND: Final = """
+UPDATE thread_checkpoints SET
+    parent_id = ?, worth = ?, weight = 0, body = ?, closing = NULL, follows = checkpoint_id
+WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?"""
 
 # From a checkpoint up to its full row, in one query: ids decide nothing, parent pointers do.
 WALK: Final = f"""
@@ -90,10 +109,10 @@ WITH RECURSIVE walk ({_ROW}, body) AS (
     FROM walk JOIN thread_checkpoints AS c ON c.checkpoint_id = walk.parent_id
     WHERE walk.weight > 0 AND c.thread_id = ? AND c.ns = ?
 )
-SELECT {_ROW}, body FROM walk"""
+SELECT {_ROW}, body, NULL FROM walk"""
 
 _HEADLINES: Final = f"""
-SELECT {_ROW}, NULL FROM thread_checkpoints WHERE thread_id = ? AND ns = ?%s
+SELECT {_ROW}, NULL, closing FROM thread_checkpoints WHERE thread_id = ? AND ns = ?%s
 ORDER BY checkpoint_id DESC LIMIT ?"""
 NEWEST: Final = _HEADLINES % ""
 NEWEST_BEFORE: Final = _HEADLINES % " AND checkpoint_id < ?"
@@ -158,23 +177,25 @@ _TABLES: Final = ("thread_checkpoints", "thread_writes", "thread_interrupts")
 
 
 def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
-    """`Commit`: one guarded insert, if there is nothing else to store."""
-    row = rows.encode_commit(codec, op)
-    puts = [(put, _encode_put(codec, put)) for put in op.closing]
+    """`Commit`: one guarded insert, if there is nothing else to store.
+
+    A checkpoint that directly follows its parent takes along what the closing tasks wrote on it:
+    one row for both. It is the next row after its parent, and stays so (`_part`).
+    """
+    direct = op.expected_head == op.parent_id
+    kept = direct and all(put.checkpoint_id == op.parent_id for put in op.closing)
+    puts = [(put, *_encode_put(codec, put)) for put in op.closing]
+    closing = [write for _, written, _ in puts for write in written] if kept else []
+    row = rows.encode_commit(codec, op, closing=rows.pack_writes(closing) if closing else None)
     writes = _encode_tasks(codec, op.writes)
-    checked = op.expected_head != ANY_HEAD
-    alone = checked and op.expected_head == op.parent_id
-    if not (alone and dialect.guarded_insert) or puts or writes or op.withdraw is not None:
+    alone = kept and all(_is_plain(put) for put in op.closing)
+    if not alone or writes or op.withdraw is not None:
         yield Begin(True, op.thread_id)
-    builds = row.weight and not alone
-    if builds and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
+    if row.weight and not direct and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
         row = rows.encode_commit(codec, op, full=True)
-    if checked:
-        yield from _insert_guarded(op, row)
-    else:
-        yield PUT_ROW, (op.thread_id, op.ns, *row)
-    for put, encoded in puts:
-        yield from _apply_put(codec, put, *encoded)
+    yield from _insert(dialect, op, row)
+    for put, written, opened in puts:
+        yield from _apply_put(codec, put, () if kept else written, opened)
     yield from _store_writes(op.thread_id, op.ns, op.checkpoint_id, writes)
     if op.withdraw is not None:
         scope = _within(op.ns)
@@ -182,11 +203,31 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
     return rows.chain_after(row, op.chain)
 
 
-def _insert_guarded(op: Commit, row: Row) -> Statements:
-    guard = (op.thread_id, op.ns, op.expected_head or "")
-    stored = yield INSERT_ROW_IF_HEAD, (op.thread_id, op.ns, *row, *guard)
-    if stored != 1:
+def _is_plain(op: PutWrites) -> bool:
+    """True if there are only writes to store."""
+    return not (op.opened or op.superseded or op.done)
+
+
+def _insert(dialect: Dialect, op: Commit, row: Row) -> Statements:
+    """Store a row; ``follows`` is the head that it came after, if that is not its parent."""
+    space = (op.thread_id, op.ns)
+    if op.expected_head == ANY_HEAD:
+        yield from _part(*space, op.checkpoint_id)
+        yield PUT_ROW, (*space, *row, op.checkpoint_id)
+        return
+    head = op.expected_head or ""
+    follows = None if op.expected_head == op.parent_id else head
+    stored = yield insert_row_if_head(dialect), (*space, *row, follows, *space, head)
+    if stored != 1 and not (yield _EXISTS, (*space, op.checkpoint_id)):
         raise StaleThreadError(op.thread_id, op.expected_head, (yield from _head(op)))
+
+
+def _part(thread_id: str, ns: str, checkpoint_id: str) -> Statements:
+    """What the next row holds of this one, or of the one before, moves to a place of its own."""
+    for next_id, parent_id, closing in (yield NEXT_ROW, (thread_id, ns, checkpoint_id)):
+        if closing is not None:
+            yield from _store_writes(thread_id, ns, parent_id, rows.unpack_writes(closing))
+            yield CLEAR_CLOSING, (thread_id, ns, next_id)
 
 
 def _head(op: Load | Commit | PutWrites) -> Generator[Statement, Any, str | None]:
@@ -210,6 +251,9 @@ def load(dialect: Dialect, codec: Codec, op: Load) -> Statements:
     if not walked:
         return None
     writes = [WriteRow._make(r) for r in (yield WRITES_ON, (*space, checkpoint_id))]
+    if checkpoint_id != head:
+        closing = yield from _closing_of(*space, checkpoint_id)
+        writes = rows.with_closing(writes, closing)
     found = yield INTERRUPTS_OF, (op.thread_id, checkpoint_id, op.ns, *_within(op.ns))
     asked = _unseal(codec, found)
     if op.checkpoint_id is not None and writes:
@@ -253,8 +297,19 @@ def _answer(codec: Codec, thread_id: str, ns: str, request: Request) -> Statemen
         return [Row._make(r) for r in found]
     if isinstance(request, Asked):
         return _unseal(codec, (yield INTERRUPTS_WITHIN, (thread_id, *_within(ns))))
+    if isinstance(request, Closing):
+        return (yield from _closing_of(thread_id, ns, request.checkpoint_id))
     found = yield WRITES_BETWEEN, (*space, request.first, request.last)
     return [(r[0], WriteRow._make(r[1:])) for r in found]
+
+
+def _closing_of(
+    thread_id: str, ns: str, checkpoint_id: str
+) -> Generator[Statement, Any, bytes | None]:
+    """What was stored of the writes on a checkpoint with the row after it."""
+    for _, parent_id, closing in (yield NEXT_ROW, (thread_id, ns, checkpoint_id)):
+        return cast("bytes | None", closing) if parent_id == checkpoint_id else None
+    return None
 
 
 def _within(ns: str) -> tuple[str, str, int, str]:
@@ -269,7 +324,7 @@ def _within(ns: str) -> tuple[str, str, int, str]:
 def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
     """`PutWrites`: one statement, if all there is to store are a few writes."""
     writes, opened = _encode_put(codec, op)
-    if opened or op.superseded or op.done or len(writes) > _WRITE_BATCH:
+    if not _is_plain(op) or len(writes) > _WRITE_BATCH:
         yield Begin(True, op.thread_id)
     if opened and op.expected_head is not None:
         head = yield from _head(op)
@@ -446,8 +501,8 @@ def find_runs(dialect: Dialect, codec: Codec, op: FindRuns) -> Statements:
 # --- upkeep ----------------------------------------------------------------------------------
 
 _COPY_ROWS: Final = f"""
-INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body)
-SELECT ?, ns, {_ROW}, body FROM thread_checkpoints WHERE thread_id = ?"""
+INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body, closing, follows)
+SELECT ?, ns, {_ROW}, body, closing, follows FROM thread_checkpoints WHERE thread_id = ?"""
 _COPY_WRITES: Final = f"""
 INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE})
 SELECT ?, ns, checkpoint_id, {_WRITE} FROM thread_writes WHERE thread_id = ?"""
@@ -463,6 +518,8 @@ ORDER BY ns, checkpoint_id"""
 def delete_thread(dialect: Dialect, codec: Codec, op: DeleteThread) -> Statements:
     """`DeleteThread`."""
     yield Begin(True, op.thread_id)
+    if dialect.freezing:
+        yield from _headlines(dialect, op.thread_id)
     for table in _TABLES:
         yield f"DELETE FROM {table} WHERE thread_id = ?", (op.thread_id,)
 
@@ -479,7 +536,7 @@ def copy_thread(dialect: Dialect, codec: Codec, op: CopyThread) -> Statements:
 def prune(dialect: Dialect, codec: Codec, op: Prune) -> Statements:
     """`Prune`."""
     yield Begin(True, op.thread_id)
-    for ns, lines in (yield from _headlines(op.thread_id)).items():
+    for ns, lines in (yield from _headlines(dialect, op.thread_id)).items():
         doomed = {line.checkpoint_id for line in lines[:-1]}
         yield from _remove(codec, op.thread_id, ns, lines, doomed, keep_live=True)
 
@@ -488,14 +545,22 @@ def delete_runs(dialect: Dialect, codec: Codec, op: DeleteRuns) -> Statements:
     """`DeleteRuns`."""
     yield Begin(True, op.thread_id)
     wanted = set(op.run_ids)
-    for ns, lines in (yield from _headlines(op.thread_id)).items():
+    for ns, lines in (yield from _headlines(dialect, op.thread_id)).items():
         doomed = {line.checkpoint_id for line in lines if line.run_id in wanted}
         yield from _remove(codec, op.thread_id, ns, lines, doomed, keep_live=False)
 
 
-def _headlines(thread_id: str) -> Generator[Statement, Any, dict[str, list[Headline]]]:
+def _headlines(
+    dialect: Dialect, thread_id: str
+) -> Generator[Statement, Any, dict[str, list[Headline]]]:
+    """All checkpoints of a thread. None is built on any of them until the transaction ends."""
+    before, found = None, (yield _HEADS_OF + dialect.freezing, (thread_id,))
+    while (
+        dialect.freezing and found != before
+    ):  # one more may have come while the first were locked
+        before, found = found, (yield _HEADS_OF + dialect.freezing, (thread_id,))
     made: dict[str, list[Headline]] = {}
-    for ns, *line in (yield _HEADS_OF, (thread_id,)):
+    for ns, *line in found:
         made.setdefault(ns, []).append(Headline._make(line))
     return made
 
@@ -514,7 +579,10 @@ def _remove(
         found = yield WALK, (*space, line.checkpoint_id, *space)
         walked = rows.walk(map(Row._make, found), line.checkpoint_id)
         row = rows.collapsed(codec, walked, parent)
-        yield PUT_ROW, (*space, *row)
+        yield REFOUND, (parent, row.worth, row.body, *space, row.checkpoint_id)
+    for parent_id in {line.parent_id for line in lines if line.checkpoint_id in doomed} - doomed:
+        if parent_id is not None:
+            yield from _part(*space, parent_id)
     for checkpoint_id in doomed:
         place = (*space, checkpoint_id)
         for table in _TABLES:

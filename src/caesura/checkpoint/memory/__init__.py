@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self, cast
 
 from caesura.checkpoint import rows
-from caesura.checkpoint.history import Asked, Headlines, Request, Walk
+from caesura.checkpoint.history import Asked, Closing, Headlines, Request, Walk
 from caesura.checkpoint.operations import (
     ANY_HEAD,
     Accept,
@@ -253,6 +253,8 @@ class InMemorySaver(EngineSaver):
         if isinstance(request, Asked):
             within = [c for c in thread.interrupts.values() if lifecycle.is_within(c[_NS], op.ns)]
             return [self._unseal(c) for c in within]
+        if isinstance(request, Closing):
+            return None
         found = space.writes.items()
         return [
             (i, row) for i, ws in found if request.first <= i <= request.last for row in ws.values()
