@@ -43,8 +43,8 @@ ON_SQLITE = {
     "loop step": Cost(1, 1, 380),
     "fan-out task": Cost(1, 1, 265),
     "task call": Cost(1, 1, 345),
-    "pause": Cost(9, 4, 760),
-    "resume": Cost(15, 3, 370),
+    "pause": Cost(11, 4, 760),
+    "resume": Cost(16, 3, 370),
 }
 ROUND_TRIPS = {"loop step": 1, "fan-out task": 1, "task call": 1, "pause": 9, "resume": 15}
 
@@ -180,7 +180,7 @@ def transactions(said: list[str]) -> int:
             open_one = True
         elif word == "COMMIT":
             open_one, count = False, count + 1
-        elif not open_one and word != "SELECT":
+        elif not open_one and word not in ("SELECT", "PRAGMA"):
             count += 1
     return count
 

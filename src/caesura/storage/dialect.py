@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from caesura.checkpoint.operations import Sync
 from caesura.storage.conditions import JsonColumns, PostgresJson, SqliteJson
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -35,6 +36,8 @@ class Dialect:
     """Clause with which a row that a statement reads stays until that statement is committed."""
     freezing: str
     """The same for rows that are about to go. Empty: a transaction that writes is alone anyway."""
+    flush: str
+    """Statement that makes sure of what transactions of ``sync`` "lazy" stored. Empty: none does."""
     table_exists: str
     """Statement that gives a row if there is a table; its parameter is `table` of its name."""
     preparation: tuple[tuple[str | None, str], ...] = ()
@@ -43,6 +46,10 @@ class Dialect:
     def sql(self, statement: str) -> str:
         """``statement`` as this database wants it."""
         return statement
+
+    def also(self, sync: Sync) -> str:
+        """What to add to the conditions of a statement that is a transaction by itself."""
+        return ""
 
     def table(self, name: str) -> str:
         """The full name of a table."""
@@ -61,6 +68,7 @@ SQLITE: Final = Dialect(
     in_bytes="instr(lower(CAST({} AS TEXT)), lower(?)) > 0",
     holding="",
     freezing="",
+    flush="",
     table_exists="SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
 )
 
@@ -100,13 +108,19 @@ class Postgres(Dialect):
     def table(self, name: str) -> str:
         return f'"{self.schema}".{name}'
 
-    def begin(self, *, writes: bool, scope: str | None) -> str:
+    def also(self, sync: Sync) -> str:
+        return (
+            "" if sync != "lazy" else " AND set_config('synchronous_commit', 'off', true) = 'off'"
+        )
+
+    def begin(self, *, writes: bool, scope: str | None, sync: Sync) -> str:
         """One script that begins a transaction, holds what it is about, and tells its id (or 0)."""
         if not writes:
             return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         lock = "0" if scope is None else f"pg_advisory_xact_lock({_number(self.schema, scope)})"
+        lazily = "SET LOCAL synchronous_commit = off; " if sync == "lazy" else ""
         return (
-            f"BEGIN; SET LOCAL lock_timeout = '{_WAIT}s'; "
+            f"BEGIN; {lazily}SET LOCAL lock_timeout = '{_WAIT}s'; "
             f"SET LOCAL idle_in_transaction_session_timeout = '{_WAIT}s'; "
             f"SELECT pg_current_xact_id()::text, {lock}"
         )
@@ -133,6 +147,7 @@ def postgres(schema: str = "caesura") -> Postgres:
         ),
         holding=" FOR KEY SHARE",
         freezing=" FOR UPDATE",
+        flush="SELECT pg_logical_emit_message(true, 'caesura', '')",
         table_exists="SELECT 1 WHERE to_regclass(?) IS NOT NULL",
         preparation=(
             (

@@ -25,11 +25,13 @@ from caesura.checkpoint.operations import (
     FindNamespaces,
     FindRuns,
     FindThreads,
+    Flush,
     InterruptRow,
     Load,
     Namespace,
     Prune,
     PutWrites,
+    Sync,
     TaskWrites,
     ThreadSummary,
     Withdraw,
@@ -51,6 +53,7 @@ class Begin(NamedTuple):
 
     writes: bool
     scope: str | None = None
+    sync: Sync = "usual"
 
 
 READ: Final = Begin(writes=False)
@@ -80,11 +83,11 @@ PUT_ROW: Final = _INSERT_ROW + " WHERE true" + _REPLACING
 
 
 @cache
-def insert_row_if_head(dialect: Dialect) -> str:
+def insert_row_if_head(dialect: Dialect, sync: Sync) -> str:
     """The statement that stores a checkpoint, if the newest one is the last parameter ('': none)."""
     return f"""{_INSERT_ROW} WHERE coalesce((
     SELECT checkpoint_id FROM thread_checkpoints WHERE thread_id = ? AND ns = ?
-    ORDER BY checkpoint_id DESC LIMIT 1{dialect.holding}), '') = ?{_REPLACING}"""
+    ORDER BY checkpoint_id DESC LIMIT 1{dialect.holding}), '') = ?{dialect.also(sync)}{_REPLACING}"""
 
 
 # What the step left that ends in a checkpoint is found in the row after it (see `commit`).
@@ -161,10 +164,12 @@ _WRITE_BATCH: Final = 32
 
 
 @cache
-def _put_writes_sql(count: int) -> str:
-    places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
+def _put_writes_sql(dialect: Dialect, count: int, sync: Sync) -> str:
+    places = "VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
+    if also := dialect.also(sync):
+        places = f"SELECT * FROM ({places}) AS given WHERE true{also}"
     return f"""
-INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE}) VALUES {places}
+INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE}) {places}
 ON CONFLICT (thread_id, ns, checkpoint_id, task_id, idx) DO UPDATE SET
     task_path = excluded.task_path, channel = excluded.channel, value = excluded.value
 WHERE excluded.idx < 0"""
@@ -190,13 +195,13 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
     writes = _encode_tasks(codec, op.writes)
     alone = kept and all(_is_plain(put) for put in op.closing)
     if not alone or writes or op.withdraw is not None:
-        yield Begin(True, op.thread_id)
+        yield Begin(True, op.thread_id, op.sync)
     if row.weight and not direct and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
         row = rows.encode_commit(codec, op, full=True)
     yield from _insert(dialect, op, row)
     for put, written, opened in puts:
-        yield from _apply_put(codec, put, () if kept else written, opened)
-    yield from _store_writes(op.thread_id, op.ns, op.checkpoint_id, writes)
+        yield from _apply_put(dialect, codec, put, () if kept else written, opened)
+    yield from _store_writes(dialect, op, writes)
     if op.withdraw is not None:
         scope = _within(op.ns)
         yield WITHDRAW_WITHIN, (codec.seal_text(op.withdraw), op.ts, op.thread_id, *scope)
@@ -205,28 +210,29 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
 
 def _is_plain(op: PutWrites) -> bool:
     """True if there are only writes to store."""
-    return not (op.opened or op.superseded or op.done)
+    return not (op.opened or op.superseded or op.done or op.mended)
 
 
 def _insert(dialect: Dialect, op: Commit, row: Row) -> Statements:
     """Store a row; ``follows`` is the head that it came after, if that is not its parent."""
     space = (op.thread_id, op.ns)
     if op.expected_head == ANY_HEAD:
-        yield from _part(*space, op.checkpoint_id)
+        yield from _part(dialect, *space, op.checkpoint_id)
         yield PUT_ROW, (*space, *row, op.checkpoint_id)
         return
     head = op.expected_head or ""
     follows = None if op.expected_head == op.parent_id else head
-    stored = yield insert_row_if_head(dialect), (*space, *row, follows, *space, head)
+    stored = yield insert_row_if_head(dialect, op.sync), (*space, *row, follows, *space, head)
     if stored != 1 and not (yield _EXISTS, (*space, op.checkpoint_id)):
         raise StaleThreadError(op.thread_id, op.expected_head, (yield from _head(op)))
 
 
-def _part(thread_id: str, ns: str, checkpoint_id: str) -> Statements:
+def _part(dialect: Dialect, thread_id: str, ns: str, checkpoint_id: str) -> Statements:
     """What the next row holds of this one, or of the one before, moves to a place of its own."""
     for next_id, parent_id, closing in (yield NEXT_ROW, (thread_id, ns, checkpoint_id)):
         if closing is not None:
-            yield from _store_writes(thread_id, ns, parent_id, rows.unpack_writes(closing))
+            parent = PutWrites(thread_id, ns, parent_id, "", "", ())
+            yield from _store_writes(dialect, parent, rows.unpack_writes(closing))
             yield CLEAR_CLOSING, (thread_id, ns, next_id)
 
 
@@ -324,13 +330,19 @@ def _within(ns: str) -> tuple[str, str, int, str]:
 def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
     """`PutWrites`: one statement, if all there is to store are a few writes."""
     writes, opened = _encode_put(codec, op)
-    if not _is_plain(op) or len(writes) > _WRITE_BATCH:
-        yield Begin(True, op.thread_id)
+    if not _is_plain(op) or len(writes) > _WRITE_BATCH or op.sync == "now":
+        yield Begin(True, op.thread_id, op.sync)
     if opened and op.expected_head is not None:
         head = yield from _head(op)
         if head != op.expected_head and op.expected_head != ANY_HEAD:
             raise StaleThreadError(op.thread_id, op.expected_head, head)
-    yield from _apply_put(codec, op, writes, opened)
+    yield from _apply_put(dialect, codec, op, writes, opened)
+
+
+def flush(dialect: Dialect, codec: Codec, op: Flush) -> Statements:
+    """`Flush`."""
+    if dialect.flush:
+        yield dialect.flush, ()
 
 
 def _encode_put(codec: Codec, op: PutWrites) -> tuple[list[WriteRow], list[tuple[Any, ...]]]:
@@ -347,11 +359,15 @@ def _encode_tasks(codec: Codec, tasks: Sequence[TaskWrites]) -> list[WriteRow]:
 
 
 def _apply_put(
-    codec: Codec, op: PutWrites, writes: Sequence[WriteRow], opened: Iterable[tuple[Any, ...]]
+    dialect: Dialect,
+    codec: Codec,
+    op: PutWrites,
+    writes: Sequence[WriteRow],
+    opened: Iterable[tuple[Any, ...]],
 ) -> Statements:
-    if op.done:
+    if op.mended:
         yield DROP_ERROR, (op.thread_id, op.ns, op.checkpoint_id, op.task_id)
-    yield from _store_writes(op.thread_id, op.ns, op.checkpoint_id, writes)
+    yield from _store_writes(dialect, op, writes)
     for columns in opened:
         yield ASK, (*columns, op.thread_id)
     if op.superseded:
@@ -361,12 +377,15 @@ def _apply_put(
 
 
 def _store_writes(
-    thread_id: str, ns: str, checkpoint_id: str, writes: Sequence[WriteRow]
+    dialect: Dialect, op: Commit | PutWrites, writes: Sequence[WriteRow]
 ) -> Statements:
-    place = (thread_id, ns, checkpoint_id)
+    place = (op.thread_id, op.ns, op.checkpoint_id)
     for start in range(0, len(writes), _WRITE_BATCH):
         batch = writes[start : start + _WRITE_BATCH]
-        yield _put_writes_sql(len(batch)), [v for row in batch for v in (*place, *row)]
+        yield (
+            _put_writes_sql(dialect, len(batch), op.sync),
+            [v for row in batch for v in (*place, *row)],
+        )
 
 
 # --- interrupts ------------------------------------------------------------------------------
@@ -397,7 +416,7 @@ def accept(dialect: Dialect, codec: Codec, op: Accept) -> Statements:
     writes = _encode_tasks(codec, op.writes)
     for answer in op.answers:
         codec.encode(answer.value)
-    yield Begin(True, op.thread_id)
+    yield Begin(True, op.thread_id, "now")
     found = {row.id: row for row in _unseal(codec, (yield OPEN_OF_THREAD, (op.thread_id,)))}
     for interrupt_id in {a.interrupt_id for a in op.answers} - found.keys():
         for row in _unseal(codec, (yield INTERRUPT, (interrupt_id, op.thread_id))):
@@ -407,7 +426,8 @@ def accept(dialect: Dialect, codec: Codec, op: Accept) -> Statements:
         if (yield from _move(codec, found[row.id], row)) != 1:
             raise StorageError(f"Interrupt {row.id} changed while it was answered. Try again.")
     if writes:
-        yield from _store_writes(op.thread_id, op.ns, rows.target_of(op), writes)
+        place = PutWrites(op.thread_id, op.ns, rows.target_of(op), "", "", ())
+        yield from _store_writes(dialect, place, writes)
     return made
 
 
@@ -538,7 +558,7 @@ def prune(dialect: Dialect, codec: Codec, op: Prune) -> Statements:
     yield Begin(True, op.thread_id)
     for ns, lines in (yield from _headlines(dialect, op.thread_id)).items():
         doomed = {line.checkpoint_id for line in lines[:-1]}
-        yield from _remove(codec, op.thread_id, ns, lines, doomed, keep_live=True)
+        yield from _remove(dialect, codec, op.thread_id, ns, lines, doomed, keep_live=True)
 
 
 def delete_runs(dialect: Dialect, codec: Codec, op: DeleteRuns) -> Statements:
@@ -547,7 +567,7 @@ def delete_runs(dialect: Dialect, codec: Codec, op: DeleteRuns) -> Statements:
     wanted = set(op.run_ids)
     for ns, lines in (yield from _headlines(dialect, op.thread_id)).items():
         doomed = {line.checkpoint_id for line in lines if line.run_id in wanted}
-        yield from _remove(codec, op.thread_id, ns, lines, doomed, keep_live=False)
+        yield from _remove(dialect, codec, op.thread_id, ns, lines, doomed, keep_live=False)
 
 
 def _headlines(
@@ -566,6 +586,7 @@ def _headlines(
 
 
 def _remove(
+    dialect: Dialect,
     codec: Codec,
     thread_id: str,
     ns: str,
@@ -582,7 +603,7 @@ def _remove(
         yield REFOUND, (parent, row.worth, row.body, *space, row.checkpoint_id)
     for parent_id in {line.parent_id for line in lines if line.checkpoint_id in doomed} - doomed:
         if parent_id is not None:
-            yield from _part(*space, parent_id)
+            yield from _part(dialect, *space, parent_id)
     for checkpoint_id in doomed:
         place = (*space, checkpoint_id)
         for table in _TABLES:
@@ -599,6 +620,7 @@ PERFORM: Final[dict[type, Perform]] = {
     Load: load,
     Commit: commit,
     PutWrites: put_writes,
+    Flush: flush,
     Accept: accept,
     Withdraw: withdraw,
     FindInterrupts: find_interrupts,

@@ -218,7 +218,9 @@ class EngineContract(SaverContract):
         calls.execute(PutWrites(THREAD, "", head, "task-1", "p", [("__error__", "boom")]))
         calls.execute(PutWrites(THREAD, "", head, "task-2", "p", [("__error__", "stays")]))
         calls.execute(Accept(THREAD, [Answer("i1", "yes")], AT))
-        calls.execute(PutWrites(THREAD, "", head, "task-1", "p", [("a", 2)], done=True))
+        calls.execute(
+            PutWrites(THREAD, "", head, "task-1", "p", [("a", 2)], done=True, mended=True)
+        )
         found = walker.load()
         assert found.writes == [("task-1", "a", 2), ("task-2", "__error__", "stays")]
         assert [row.done for row in found.rows] == [True]

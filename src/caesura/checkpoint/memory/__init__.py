@@ -27,6 +27,7 @@ from caesura.checkpoint.operations import (
     FindNamespaces,
     FindRuns,
     FindThreads,
+    Flush,
     History,
     InterruptRow,
     Load,
@@ -283,7 +284,7 @@ class InMemorySaver(EngineSaver):
     def _apply_put(self, op: PutWrites, writes: list[WriteRow], opened: list[_Sealed]) -> None:
         """Nothing in here can be refused."""
         space = self._space(op.thread_id, op.ns)
-        if op.done:
+        if op.mended:
             space.writes.get(op.checkpoint_id, {}).pop((op.task_id, -1), None)
         if writes:
             self._add_writes(space, op.checkpoint_id, writes)
@@ -517,6 +518,7 @@ _PERFORM: Final[dict[type, Callable[[InMemorySaver, Any], Any]]] = {
     Load: InMemorySaver._load,
     Commit: InMemorySaver._commit,
     PutWrites: InMemorySaver._put_writes,
+    Flush: lambda saver, op: None,
     Accept: InMemorySaver._accept,
     Withdraw: InMemorySaver._withdraw,
     FindInterrupts: InMemorySaver._find_interrupts,
