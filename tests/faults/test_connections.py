@@ -12,7 +12,9 @@ import itertools
 import operator
 import os
 import signal
+import shutil
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -272,8 +274,8 @@ def test_problem_26_a_database_that_drops_out_fails_the_run_and_the_same_call_go
     assert n > 10, "hardly anything was said"
 
 
-def test_a_run_goes_on_by_itself_when_the_database_is_restarted(tmp_path: Path) -> None:
-    with own_postgres(tmp_path) as (url, restart), closing(PostgresSaver(url)) as saver:
+def test_a_run_goes_on_by_itself_when_the_database_is_restarted() -> None:
+    with own_postgres() as (url, restart), closing(PostgresSaver(url)) as saver:
         restarting = threading.Thread(target=restart)
 
         def step(state: State) -> State:
@@ -295,8 +297,12 @@ class State(TypedDict):
 
 
 @contextmanager
-def own_postgres(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """A server of its own: its name, and what crashes it and starts it again."""
+def own_postgres() -> Iterator[tuple[str, Callable[[], None]]]:
+    """A server of its own: its name, and what crashes it and starts it again.
+
+    Its folder is none of pytest's: those are closed to the user that a root's server runs as.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="caesura-postgres-"))
     server = bundled().get_server(folder / "pg", cleanup_mode="stop")
 
     def restart() -> None:
@@ -309,6 +315,7 @@ def own_postgres(folder: Path) -> Iterator[tuple[str, Callable[[], None]]]:
         yield str(server.get_uri()), restart
     finally:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_first_connection_that_fails_is_reported_at_once(proxy: Proxy) -> None:
