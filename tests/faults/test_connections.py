@@ -11,8 +11,8 @@ from __future__ import annotations
 import itertools
 import operator
 import os
-import signal
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -29,7 +29,7 @@ from tests.databases import bundled, fresh_schema, postgres_url
 
 from caesura.checkpoint.operations import Accept, Answer, FindInterrupts
 from caesura.checkpoint.postgres import PostgresSaver
-from caesura.errors import AlreadyAnsweredError, StorageError
+from caesura.errors import AlreadyAnsweredError, StaleThreadError, StorageError
 from caesura.graph import START, StateGraph
 from caesura.testing.faults import FailingSaver, InjectedFailureError
 
@@ -274,7 +274,9 @@ def test_problem_26_a_database_that_drops_out_fails_the_run_and_the_same_call_go
     assert n > 10, "hardly anything was said"
 
 
-def test_a_run_goes_on_by_itself_when_the_database_is_restarted() -> None:
+@pytest.mark.parametrize("durability", ["sync", "async"])
+def test_a_run_outlives_a_crash_of_the_database(durability: Any) -> None:
+    """By itself where each step waits for the disk; else it may have to be called once more."""
     with own_postgres() as (url, restart), closing(PostgresSaver(url)) as saver:
         restarting = threading.Thread(target=restart)
 
@@ -287,9 +289,17 @@ def test_a_run_goes_on_by_itself_when_the_database_is_restarted() -> None:
         builder = StateGraph(State)
         builder.add_sequence([(f"step {n}", step) for n in range(10)])
         builder.add_edge(START, "step 0")
-        result = builder.compile(checkpointer=saver).invoke({"log": []}, CONFIG)
+        graph = builder.compile(checkpointer=saver)
+        try:
+            result = graph.invoke({"log": []}, CONFIG, durability=durability)
+        except StaleThreadError as cut:
+            assert durability == "async"
+            assert "its database crashed" in str(cut)
+            result = graph.invoke(None if cut.found else {"log": ["anew"]}, CONFIG)
         restarting.join()
-    assert result["log"] == ["step"] * 10
+    assert result["log"][-9:] == ["step"] * 9
+    assert result["log"][0] in ("step", "anew")
+    assert len(result["log"]) == 10 + (result["log"][0] == "anew")
 
 
 class State(TypedDict):
