@@ -25,7 +25,7 @@ from caesura.store.base import (
     tokenize_path,
     validate_op_namespace,
 )
-from caesura.store.likeness import Vector, vector
+from caesura.store.likeness import DISTANCES, Distance, Vector, vector
 from caesura.store.matching import Test, item_test, namespace_test
 
 Namespace = tuple[str, ...]
@@ -33,12 +33,17 @@ T = TypeVar("T")
 
 
 class Index:
-    """How a store embeds; without a configuration, it embeds nothing."""
+    """How a store embeds; without a configuration, it embeds nothing.
+
+    Raises ValueError for a ``distance_type`` that is none.
+    """
 
     def __init__(self, config: IndexConfig | None) -> None:
         self.embeddings: Embeddings | None = None
+        self.distance: Distance = "cosine"
         self._paths: list[list[str]] = []
         if config is not None:
+            self.distance = _distance(config.get("distance_type", "cosine"))
             self.embeddings = ensure_embeddings(config.get("embed"))
             self._paths = [_steps(path) for path in config.get("fields") or ["$"]]
 
@@ -126,6 +131,14 @@ class Plan:
     def vectors_of(self, op: PutOp) -> tuple[Vector, ...]:
         """The vectors of a put's value."""
         return tuple(self._vectors[text] for text in self._texts[id(op)])
+
+
+def _distance(named: Distance) -> Distance:
+    if named not in DISTANCES:
+        raise ValueError(
+            f"distance_type is one of {', '.join(DISTANCES)}, not {named!r}. Nothing was done."
+        )
+    return named
 
 
 def _steps(path: str) -> list[str]:
