@@ -179,7 +179,8 @@ def ranking(
     """Statement that gives id, likeness, and whether a process must compare; the most alike first.
 
     It must where bytes have no copy, and where a vector has not ``dims`` numbers, which it will tell of. The
-    parameters: those of ``below``, the query, those of ``below`` and of ``conditions``.
+    parameters: those of ``below``, the query, those of ``below`` and of ``conditions``. OFFSET 0 keeps the
+    database from sorting vectors instead of their likenesses.
     """
     operator = f"OPERATOR({there}.{_OPERATORS[distance]})"
     return f"""
@@ -187,9 +188,12 @@ SELECT f.id, f.likeness, coalesce(bool_or(f.other) OVER (), false) OR EXISTS (
     SELECT 1 FROM store_vectors AS v JOIN store_items AS i ON i.id = v.item_id
     JOIN store_namespaces AS n ON n.id = i.namespace_id WHERE NOT v.in_pgvector AND {below})
 FROM (
-    SELECT i.id, i.namespace_id, bool_or(p.dims <> {dims}) AS other,
-        max(CASE WHEN p.dims = {dims} THEN -(p.numbers {operator} ?::{there}.vector) END) AS likeness
-    FROM store_items AS i JOIN store_namespaces AS n ON n.id = i.namespace_id
-    LEFT JOIN store_pgvectors AS p ON p.item_id = i.id
-    WHERE {" AND ".join((below, *conditions))} GROUP BY i.id
+    SELECT c.id, c.namespace_id, bool_or(c.other) AS other, max(c.likeness) AS likeness
+    FROM (
+        SELECT i.id, i.namespace_id, p.dims <> {dims} AS other,
+            CASE WHEN p.dims = {dims} THEN -(p.numbers {operator} ?::{there}.vector) END AS likeness
+        FROM store_items AS i JOIN store_namespaces AS n ON n.id = i.namespace_id
+        LEFT JOIN store_pgvectors AS p ON p.item_id = i.id
+        WHERE {" AND ".join((below, *conditions))} OFFSET 0
+    ) AS c GROUP BY c.id, c.namespace_id
 ) AS f ORDER BY f.likeness DESC NULLS LAST, f.namespace_id, f.id"""
