@@ -41,7 +41,7 @@ JOIN pg_namespace AS n ON n.oid = t.typnamespace
 WHERE a.attrelid = to_regclass(?) AND a.attname = 'numbers' AND NOT a.attisdropped"""
 _MAY_MAKE: Final = """
 SELECT 1 FROM pg_class AS c WHERE c.oid = to_regclass(?)
-AND pg_has_role(c.relowner, 'USAGE') AND has_schema_privilege(c.relnamespace, 'CREATE')
+AND pg_get_userbyid(c.relowner) = current_user AND has_schema_privilege(c.relnamespace, 'CREATE')
 AND current_setting('transaction_read_only') = 'off'
 AND EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'vector')"""
 _EXTENSION: Final = f"""
