@@ -181,8 +181,11 @@ def test_a_store_without_an_index_makes_no_extension(place: Place) -> None:
     assert place.do("SELECT count(*) FROM pg_extension WHERE extname = 'vector'") == [(0,)]
 
 
-def test_a_database_that_may_only_be_read_is_searched(place: Place) -> None:
+@pytest.mark.parametrize("copied", [True, False], ids=["copied", "bytes only"])
+def test_a_database_that_may_only_be_read_is_searched(place: Place, copied: bool) -> None:
     put_some(place.store())
+    if not copied:
+        place.do("DROP EXTENSION vector CASCADE")
     [(name,)] = place.do("SELECT current_database()")
     place.do(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     store = place.store()
@@ -328,6 +331,108 @@ def test_what_pgvector_cannot_hold_is_compared_by_the_process(place: Place) -> N
     assert [item.key for item in other.search(("o",), query="nan")] == ["1"]
 
 
+# --- an approximate index ---------------------------------------------------------------------
+
+HNSW: Any = {**INDEX, "ann_index_config": {"kind": "hnsw", "m": 8, "ef_construction": 32}}
+
+
+def indexes(place: Place) -> list[str]:
+    found = place.do(
+        "SELECT indexdef FROM pg_indexes WHERE tablename = 'store_pgvectors' AND indexdef ~ 'hnsw'"
+    )
+    return [definition for (definition,) in found]
+
+
+@pytest.mark.parametrize(
+    ("distance", "held", "operators"),
+    [
+        ("cosine", "vector", "vector_ip_ops"),
+        ("l2", "vector", "vector_l2_ops"),
+        ("inner_product", "halfvec", "halfvec_ip_ops"),
+    ],
+    ids=["cosine", "l2", "half"],
+)
+def test_an_index_that_is_asked_for_is_made_by_set_up_and_used(
+    place: Place, distance: str, held: str, operators: str
+) -> None:
+    asked = {"kind": "hnsw", "vector_type": held}
+    index = {**INDEX, "distance_type": distance, "ann_index_config": asked}
+    [(name,)] = place.do(make_extension(), "SELECT current_database()")
+    place.do(f"ALTER DATABASE {name} SET enable_sort = off")  # 60 items are sorted in less time
+    store, memory = place.store(index=index), InMemoryStore(index=index)
+    for n in range(60):
+        for each in (store, memory):
+            each.put(("n",), str(n), {"t": ["a" * 3 * n + "b" * 3 * (60 - n), "c"], "n": n})
+    assert indexes(place) == []
+    store.setup()
+    store.setup()
+    [definition] = indexes(place)
+    assert operators in definition
+    assert place.compares(store) == "database"
+    query = "a" * 61 + "b" * 120
+    for more in ({}, {"limit": 3, "offset": 2}, {"filter": {"n": {"$gte": 30}}}):
+        found = store.search((), query=query, **more)
+        expected = memory.search((), query=query, **more)
+        assert [item.key for item in found] == [item.key for item in expected]
+        assert [item.score for item in found] == pytest.approx([i.score for i in expected])
+    store.close()
+    assert any(was_scanned(place) for _ in range(1000))  # it is told of after the connection ends
+
+
+def was_scanned(place: Place) -> bool:
+    found = place.do("SELECT idx_scan > 0 FROM pg_stat_user_indexes WHERE indexrelname ~ '_hnsw_'")
+    return found == [(True,)]
+
+
+def test_an_index_that_finds_too_little_is_not_relied_on(place: Place) -> None:
+    store = place.store(index=HNSW)
+    put_some(store)
+    store.setup()
+    assert scores(store) == SOME
+    assert scores(store, limit=1) == SOME[:1]
+    assert scores(store, limit=1, offset=3) == SOME[3:]
+    assert scores(store, limit=-1, filter={"t": ["b"]}) == [SOME[2]]
+
+
+def test_an_index_is_not_relied_on_where_a_vector_has_no_copy(place: Place) -> None:
+    store = place.store(index=HNSW)
+    put_some(store)
+    store.setup()
+    place.let_the_user_in()
+    place.do("CREATE SCHEMA hidden", "ALTER EXTENSION vector SET SCHEMA hidden")
+    place.store(poor=True).put(("n",), "far", {"t": ["a"]})
+    assert scores(store, limit=2) == [("far", 1.0), ("same", 1.0)]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"kind": "flat"}, {"kind": "ivfflat", "nlist": 10}, {}], ids=["flat", "ivf", "none"]
+)
+def test_other_searches_are_exact(place: Place, asked: Any) -> None:
+    store = place.store(index={**INDEX, "ann_index_config": asked})
+    put_some(store)
+    store.setup()
+    assert indexes(place) == []
+    assert scores(store) == SOME
+
+
+@pytest.mark.parametrize(
+    ("asked", "dims", "why"),
+    [
+        ({"kind": "tree"}, 3, "kind is one of hnsw, ivfflat, flat"),
+        ({"kind": "hnsw", "vector_type": "bit"}, 3, "vector_type vector or halfvec"),
+        ({"kind": "hnsw"}, 2001, "dims from 1 to 2000, not 2001"),
+        ({"kind": "hnsw", "vector_type": "halfvec"}, 4001, "dims from 1 to 4000"),
+        ({"kind": "hnsw", "m": 1}, 3, "m is from 2 to 100"),
+        ({"kind": "hnsw", "m": 40, "ef_construction": 64}, 3, "ef_construction is from 80 to 1000"),
+        ({"kind": "hnsw", "m": "8)"}, 3, "m is from 2 to 100"),
+    ],
+    ids=range(7),
+)
+def test_an_index_that_cannot_be_is_refused(asked: Any, dims: int, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        InMemoryStore(index={**INDEX, "dims": dims, "ann_index_config": asked})
+
+
 # --- pages and filters -----------------------------------------------------------------------
 
 
@@ -363,6 +468,16 @@ def test_a_search_of_many_items_finds_every_page_in_order(place: Place) -> None:
         ]
     )
     assert [[item.key for item in one] for one in both] == [["3", "4"], ["5", "6"]]  # type: ignore[union-attr,attr-defined]
+
+
+def test_what_is_equally_alike_is_found_namespace_by_namespace_in_the_order_of_making(
+    place: Place,
+) -> None:
+    store = place.store()
+    for namespace, key in [("b", "1"), ("a", "2"), ("b", "3"), ("a", "4"), ("b", "1")]:
+        store.put((namespace,), key, {"t": ["a"]})
+    assert [key for key, _ in scores(store)] == ["1", "3", "2", "4"]
+    assert place.compares(store) == "database"
 
 
 async def test_an_async_program_is_answered_by_the_database_too(place: Place) -> None:

@@ -22,10 +22,12 @@ from typing import Final
 
 from caesura.storage.dialect import Dialect
 from caesura.storage.operations import Begin, Statements
+from caesura.store.approximate import Hnsw
 from caesura.store.likeness import Distance, unpacked
 
 _OPERATORS: Final[Mapping[Distance, str]] = {"cosine": "<#>", "l2": "<->", "inner_product": "<#>"}
 """What is compared for the cosine is of length 1, so that it is the inner product."""
+_CLASSES: Final[Mapping[Distance, str]] = {"cosine": "ip", "l2": "l2", "inner_product": "ip"}
 _LONGEST: Final = 16_000
 """Numbers of the longest vector of pgvector."""
 _BATCH: Final = 200
@@ -70,10 +72,25 @@ _MAKE: Final = (
        )""",
 )
 
+_LEFT_BELOW: Final = """
+    SELECT 1 FROM store_vectors AS v JOIN store_items AS i ON i.id = v.item_id
+    JOIN store_namespaces AS n ON n.id = i.namespace_id WHERE NOT v.in_pgvector AND %s"""
+
 _MAY_COPY: Final = """
 SELECT 1 FROM store_vectors WHERE NOT in_pgvector
 AND has_table_privilege(to_regclass(?), 'UPDATE')
 AND current_setting('transaction_read_only') = 'off' LIMIT 1"""
+_CAN_GO_ON: Final = """
+EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'vector'
+    AND extversion !~ '^0\\.[0-7](\\.|$)')"""
+"""Since 0.8 an index goes on until enough of what it finds passes the other conditions."""
+_MAY_INDEX: Final = f"""
+SELECT 1 FROM pg_class AS c WHERE c.oid = to_regclass(?) AND {_CAN_GO_ON}
+AND pg_get_userbyid(c.relowner) = current_user
+AND current_setting('transaction_read_only') = 'off'"""
+_INDEXED: Final = f"""
+SELECT 1 FROM pg_index AS x WHERE x.indexrelid = to_regclass(?) AND x.indisvalid AND {_CAN_GO_ON}"""
+IN_ORDER: Final = "SET LOCAL hnsw.iterative_scan = strict_order"
 _LEFT: Final = f"""
 SELECT item_id, dims, vectors FROM store_vectors WHERE NOT in_pgvector AND item_id > ?
 ORDER BY item_id LIMIT {_BATCH} FOR UPDATE SKIP LOCKED"""
@@ -115,8 +132,8 @@ def literals(vectors: bytes, dims: int) -> list[str] | None:
 # --- made and filled -------------------------------------------------------------------------
 
 
-def set_up(dialect: Dialect) -> Statements:
-    """Make the copies where the extension is or may be made, and copy what has no copy yet.
+def set_up(dialect: Dialect, hnsw: Hnsw | None) -> Statements:
+    """Make the copies where the extension is or may be made, copy what has no copy yet, and make the index.
 
     Where it may not, nothing is done. Copying is many transactions of few rows; several processes share it.
     """
@@ -125,6 +142,8 @@ def set_up(dialect: Dialect) -> Statements:
     there = yield from home(dialect, writes=True)
     if there and (yield _MAY_COPY, (dialect.table("store_vectors"),)):
         yield from _copy_all(there)
+    if there and hnsw and (yield _MAY_INDEX, (dialect.table("store_pgvectors"),)):
+        yield _index(there, hnsw), ()
 
 
 def _make(dialect: Dialect) -> Statements:
@@ -137,6 +156,14 @@ def _make(dialect: Dialect) -> Statements:
         return
     for statement in _MAKE:
         yield statement.replace("%s", found[0][0]), ()
+
+
+def _index(there: str, hnsw: Hnsw) -> str:
+    """While it is made, others read and write. It is in no transaction."""
+    return f"""
+CREATE INDEX CONCURRENTLY IF NOT EXISTS {hnsw.name} ON store_pgvectors
+USING hnsw ((numbers::{there}.{hnsw.held}({hnsw.dims})) {there}.{hnsw.held}_{_CLASSES[hnsw.distance]}_ops)
+WITH (m = {hnsw.m}, ef_construction = {hnsw.ef_construction}) WHERE dims = {hnsw.dims}"""
 
 
 def _copy_all(there: str) -> Statements:
@@ -173,6 +200,26 @@ SELECT kept.item_id, t.n, ?::integer, t.numbers::{there}.vector
 FROM kept, unnest(?::text[]) WITH ORDINALITY AS t (numbers, n)"""
 
 
+def is_indexed(dialect: Dialect, hnsw: Hnsw) -> Statements:
+    """Whether there is such an index, and it is whole."""
+    return bool((yield _INDEXED, (dialect.table(hnsw.name),)))
+
+
+def near(there: str, hnsw: Hnsw, below: str, conditions: Iterable[str]) -> str:
+    """Statement that gives vectors near the query: item, likeness, whether a process must compare.
+
+    Parameters: those of ``below``, the query, those of ``below`` and ``conditions``, the query, how many.
+    """
+    operator = f"OPERATOR({there}.{_OPERATORS[hnsw.distance]})"
+    held = f"{there}.{hnsw.held}"
+    return f"""
+SELECT i.id, -(p.numbers {operator} ?::{there}.vector), EXISTS ({_LEFT_BELOW % below})
+FROM store_pgvectors AS p JOIN store_items AS i ON i.id = p.item_id
+JOIN store_namespaces AS n ON n.id = i.namespace_id
+WHERE {" AND ".join((f"p.dims = {hnsw.dims}", below, *conditions))}
+ORDER BY p.numbers::{held}({hnsw.dims}) {operator} ?::{held} LIMIT ?::bigint"""
+
+
 def ranking(
     there: str, distance: Distance, dims: int, below: str, conditions: Iterable[str]
 ) -> str:
@@ -184,9 +231,8 @@ def ranking(
     """
     operator = f"OPERATOR({there}.{_OPERATORS[distance]})"
     return f"""
-SELECT f.id, f.likeness, coalesce(bool_or(f.other) OVER (), false) OR EXISTS (
-    SELECT 1 FROM store_vectors AS v JOIN store_items AS i ON i.id = v.item_id
-    JOIN store_namespaces AS n ON n.id = i.namespace_id WHERE NOT v.in_pgvector AND {below})
+SELECT f.id, f.likeness, coalesce(bool_or(f.other) OVER (), false)
+    OR EXISTS ({_LEFT_BELOW % below})
 FROM (
     SELECT c.id, c.namespace_id, bool_or(c.other) AS other, max(c.likeness) AS likeness
     FROM (

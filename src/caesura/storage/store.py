@@ -23,6 +23,7 @@ from caesura.storage.conditions import Condition
 from caesura.storage.dialect import Dialect
 from caesura.storage.operations import READ, Begin, Statements
 from caesura.storage.parts import register
+from caesura.store.approximate import Hnsw
 from caesura.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 from caesura.store.likeness import (
     Distance,
@@ -88,16 +89,23 @@ class StoreBatch:
     shows_expired: bool
     puts: Sequence[Put]
     distance: Distance = "cosine"
+    hnsw: Hnsw | None = None
+    """An index that may be used, where there is one."""
     reads: Callable[[str], dict[str, Any]] = from_text
     """Makes values of stored texts."""
 
     @classmethod
     def of(
-        cls, plan: Plan, at: datetime, shows_expired: bool = False, distance: Distance = "cosine"
+        cls,
+        plan: Plan,
+        at: datetime,
+        shows_expired: bool = False,
+        distance: Distance = "cosine",
+        hnsw: Hnsw | None = None,
     ) -> StoreBatch:
         """``plan`` with its puts encoded."""
         puts = [_encode(plan, op, distance) for op in plan.puts.values()]
-        return cls(plan, at, shows_expired, puts, distance)
+        return cls(plan, at, shows_expired, puts, distance, hnsw)
 
     @property
     def alive_at(self) -> float:
@@ -114,9 +122,13 @@ class SweepStore:
 
 @dataclass(slots=True)
 class SetUpStore:
-    """Make or upgrade the tables of the store; ``compares``: also what compares vectors in them."""
+    """Make or upgrade the tables of the store.
+
+    ``compares``: also what compares vectors in them; ``hnsw``: with this index.
+    """
 
     compares: bool = False
+    hnsw: Hnsw | None = None
 
 
 def _encode(plan: Plan, op: PutOp, distance: Distance) -> Put:
@@ -271,7 +283,13 @@ def _search(dialect: Dialect, op: StoreBatch, asked: SearchOp) -> Statements:
     if query is not None:
         numbers = compared(query, op.distance)
         if (there := (yield from pgvector.home(dialect))) and (wanted := pgvector.literal(numbers)):
-            ranked = yield from _ranked(op, asked, test, equality, there, wanted, len(numbers))
+            ranked = None
+            if op.hnsw is not None:
+                ranked = yield from _near(
+                    dialect, op, asked, test, equality, there, wanted, op.hnsw
+                )
+            if ranked is None:
+                ranked = yield from _ranked(op, asked, test, equality, there, wanted, len(numbers))
             if ranked is not None:
                 return ranked
         found = _Ranking(op, asked, test, numbers)
@@ -330,6 +348,41 @@ def _ranked(
     return None if passing is None else list(page(passing, asked.limit, asked.offset))
 
 
+def _near(
+    dialect: Dialect,
+    op: StoreBatch,
+    asked: SearchOp,
+    test: Test | None,
+    equality: Condition,
+    there: str,
+    query: str,
+    hnsw: Hnsw,
+) -> Statements:
+    """The page as an approximate index ranks it; None if there is none, or it does not fill the page."""
+    end = page_end(asked.limit, asked.offset)
+    if end is None or not 0 < end < _IDS or not (yield from pgvector.is_indexed(dialect, hnsw)):
+        return None
+    below, range_ = _below(asked.namespace_prefix)
+    condition, values = equality
+    sql = pgvector.near(there, hnsw, below, (_ALIVE, condition))
+    yield pgvector.IN_ORDER, ()
+    parameters = (*range_, query, *range_, op.alive_at, *values, query, 4 * end + _SPARE)
+    rows = yield sql, parameters
+    if _left_to_us(rows):
+        return None
+    best: dict[int, float] = {}
+    for item_id, likeness, _ in rows:
+        best[item_id] = max(likeness, best.get(item_id, likeness))
+    scored = yield from _rows_of([(likeness, item_id) for item_id, likeness in best.items()])
+    passing = [one for one in scored if test is None or test(op.reads(one.row.value))]
+    if len(passing) < end:
+        return None
+    passing.sort(key=lambda one: one.score, reverse=True)
+    return list(page(passing, asked.limit, asked.offset))
+
+
+_SPARE: Final = 50
+"""Vectors asked for beyond four an item: some belong to one item, some to items that do not pass."""
 _CURSOR: Final = "caesura_ranked"
 
 
@@ -486,7 +539,7 @@ def sweep_store(dialect: Dialect, codec: Codec, op: SweepStore) -> Statements:
 def set_up_store(dialect: Dialect, codec: Codec, op: SetUpStore) -> Statements:
     """`SetUpStore`: the driver makes a part's tables before its first operation; the rest is done here."""
     if op.compares:
-        yield from pgvector.set_up(dialect)
+        yield from pgvector.set_up(dialect, op.hnsw)
 
 
 register("store", {StoreBatch: store_batch, SweepStore: sweep_store, SetUpStore: set_up_store})

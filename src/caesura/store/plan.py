@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
+from caesura.store.approximate import Hnsw, hnsw_of
 from caesura.store.base import (
     Embeddings,
     GetOp,
@@ -35,15 +36,17 @@ T = TypeVar("T")
 class Index:
     """How a store embeds; without a configuration, it embeds nothing.
 
-    Raises ValueError for a ``distance_type`` that is none.
+    Raises ValueError for a ``distance_type`` or ``ann_index_config`` that is none.
     """
 
     def __init__(self, config: IndexConfig | None) -> None:
         self.embeddings: Embeddings | None = None
         self.distance: Distance = "cosine"
+        self.hnsw: Hnsw | None = None
         self._paths: list[list[str]] = []
         if config is not None:
             self.distance = _distance(config.get("distance_type", "cosine"))
+            self.hnsw = hnsw_of(config, self.distance)
             self.embeddings = ensure_embeddings(config.get("embed"))
             self._paths = [_steps(path) for path in config.get("fields") or ["$"]]
 

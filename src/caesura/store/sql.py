@@ -71,7 +71,7 @@ class SqlStore(BaseStore):
         self.ttl_config = ttl
         self._index = Index(index)
         self.embeddings = self._index.embeddings
-        self._set_up = self._index.embeddings is None
+        self._set_up = not self._compares
         self._owns = owns
         self._saver = saver
         self._searcher = searcher or saver
@@ -80,12 +80,12 @@ class SqlStore(BaseStore):
 
     def setup(self) -> None:
         """Make or upgrade the tables now instead of on first use."""
-        self._saver.execute(SetUpStore(compares=self._index.embeddings is not None))
+        self._saver.execute(SetUpStore(self._compares, self._index.hnsw))
         self._set_up = True
 
-    async def _aset_up(self) -> None:
-        await self._saver.aexecute(SetUpStore(compares=self._index.embeddings is not None))
-        self._set_up = True
+    @property
+    def _compares(self) -> bool:
+        return self._index.embeddings is not None
 
     def close(self) -> None:
         """Stop sweeping, and close the connection unless it is a saver's."""
@@ -104,7 +104,8 @@ class SqlStore(BaseStore):
         self._index.embed(plan)
         op = self._encoded(plan)
         if not self._set_up:
-            SqlStore.setup(self)
+            self._saver.execute(SetUpStore(self._compares))
+            self._set_up = True
         return _results(plan, self._saver.execute(op))
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
@@ -113,7 +114,8 @@ class SqlStore(BaseStore):
         await self._index.aembed(plan)
         op = self._encoded(plan)
         if not self._set_up:
-            await self._aset_up()
+            await self._saver.aexecute(SetUpStore(self._compares))
+            self._set_up = True
         if self._saver.in_loop and _may_take_long(plan):
             return _results(plan, await asyncio.to_thread(self._searcher.execute, op))
         return _results(plan, await self._saver.aexecute(op))
@@ -133,6 +135,7 @@ class SqlStore(BaseStore):
             self._clock(),
             not (self.ttl_config or {}).get("omit_expired", True),
             self._index.distance,
+            self._index.hnsw,
         )
         dims = (self.index_config or {}).get("dims")
         for put in op.puts:
@@ -188,7 +191,8 @@ class AsyncSqlStore(SqlStore):
 
     async def setup(self) -> None:  # type: ignore[override]
         """Make or upgrade the tables now instead of on first use."""
-        await self._aset_up()
+        await self._saver.aexecute(SetUpStore(self._compares, self._index.hnsw))
+        self._set_up = True
 
     async def sweep_ttl(self) -> int:  # type: ignore[override]
         """Delete the expired items; returns how many."""

@@ -236,7 +236,8 @@ class IndexConfig(TypedDict, total=False):
     """How vectors are compared, ``cosine`` by default. A score is larger the more alike two are: of ``l2``
     it is the distance, negated. After a change put the items again."""
     ann_index_config: Mapping[str, Any]
-    """LangGraph's, for pgvector; read by `caesura.store.postgres` only."""
+    """An approximate index of pgvector, by LangGraph's names; without it, and in other stores, a search is exact.
+    See `caesura.store.approximate`."""
 
 
 # --- namespaces ------------------------------------------------------------------------------
