@@ -371,8 +371,8 @@ def test_an_index_that_is_asked_for_is_made_by_set_up_and_used(
     assert place.compares(store) == "database"
     query = "a" * 61 + "b" * 120
     for more in ({}, {"limit": 3, "offset": 2}, {"filter": {"n": {"$gte": 30}}}):
-        found = store.search((), query=query, **more)
-        expected = memory.search((), query=query, **more)
+        found = store.search(("n",), query=query, **more)
+        expected = memory.search(("n",), query=query, **more)
         assert [item.key for item in found] == [item.key for item in expected]
         assert [item.score for item in found] == pytest.approx([i.score for i in expected])
     store.close()

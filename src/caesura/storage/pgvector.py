@@ -208,7 +208,7 @@ def is_indexed(dialect: Dialect, hnsw: Hnsw) -> Statements:
 def near(there: str, hnsw: Hnsw, below: str, conditions: Iterable[str]) -> str:
     """Statement that gives vectors near the query: item, likeness, whether a process must compare.
 
-    Parameters: those of ``below``, the query, those of ``below`` and ``conditions``, the query, how many.
+    Parameters: the query, those of ``below``, those of ``below`` and ``conditions``, the query, how many.
     """
     operator = f"OPERATOR({there}.{_OPERATORS[hnsw.distance]})"
     held = f"{there}.{hnsw.held}"

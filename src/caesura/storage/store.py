@@ -366,7 +366,8 @@ def _near(
     condition, values = equality
     sql = pgvector.near(there, hnsw, below, (_ALIVE, condition))
     yield pgvector.IN_ORDER, ()
-    parameters = (*range_, query, *range_, op.alive_at, *values, query, 4 * end + _SPARE)
+    wanted = 4 * end + _SPARE
+    parameters = (query, *range_, *range_, op.alive_at, *values, query, wanted)
     rows = yield sql, parameters
     if _left_to_us(rows):
         return None
