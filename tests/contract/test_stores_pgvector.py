@@ -384,6 +384,21 @@ def was_scanned(place: Place) -> bool:
     return found == [(True,)]
 
 
+async def test_one_set_up_makes_and_copies_and_indexes_all(place: Place) -> None:
+    place.do(f"CREATE SCHEMA {SCHEMA} AUTHORIZATION {place.user}")
+    put_some(place.store(poor=True))
+    place.do(make_extension())
+    fresh = place.store(poor=True, index=HNSW)
+    fresh.setup()
+    assert (place.copies(), len(indexes(place))) == (4, 1)
+    place.do(f"DROP TABLE {SCHEMA}.store_pgvectors")
+    url = place.url.replace("//postgres", f"//{place.user}")
+    async with AsyncPostgresStore(url, schema=SCHEMA, index=HNSW) as store:
+        await store.setup()
+        assert (place.copies(), len(indexes(place))) == (4, 1)
+    assert scores(fresh, limit=2) == SOME[:2]
+
+
 def test_an_index_that_finds_too_little_is_not_relied_on(place: Place) -> None:
     store = place.store(index=HNSW)
     put_some(store)

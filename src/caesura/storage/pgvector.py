@@ -132,8 +132,8 @@ def literals(vectors: bytes, dims: int) -> list[str] | None:
 # --- made and filled -------------------------------------------------------------------------
 
 
-def set_up(dialect: Dialect, hnsw: Hnsw | None) -> Statements:
-    """Make the copies where the extension is or may be made, copy what has no copy yet, and make the index.
+def set_up(dialect: Dialect) -> Statements:
+    """Make the copies where the extension is or may be made, and copy what has no copy yet.
 
     Where it may not, nothing is done. Copying is many transactions of few rows; several processes share it.
     """
@@ -142,7 +142,12 @@ def set_up(dialect: Dialect, hnsw: Hnsw | None) -> Statements:
     there = yield from home(dialect, writes=True)
     if there and (yield _MAY_COPY, (dialect.table("store_vectors"),)):
         yield from _copy_all(there)
-    if there and hnsw and (yield _MAY_INDEX, (dialect.table("store_pgvectors"),)):
+
+
+def make_index(dialect: Dialect, hnsw: Hnsw) -> Statements:
+    """Make an index of the copies, where there are any, in no transaction: others read and write meanwhile."""
+    there = yield from home(dialect, writes=True)
+    if there and (yield _MAY_INDEX, (dialect.table("store_pgvectors"),)):
         yield _index(there, hnsw), ()
 
 
@@ -159,7 +164,6 @@ def _make(dialect: Dialect) -> Statements:
 
 
 def _index(there: str, hnsw: Hnsw) -> str:
-    """While it is made, others read and write. It is in no transaction."""
     return f"""
 CREATE INDEX CONCURRENTLY IF NOT EXISTS {hnsw.name} ON store_pgvectors
 USING hnsw ((numbers::{there}.{hnsw.held}({hnsw.dims})) {there}.{hnsw.held}_{_CLASSES[hnsw.distance]}_ops)

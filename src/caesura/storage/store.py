@@ -122,13 +122,16 @@ class SweepStore:
 
 @dataclass(slots=True)
 class SetUpStore:
-    """Make or upgrade the tables of the store.
-
-    ``compares``: also what compares vectors in them; ``hnsw``: with this index.
-    """
+    """Make or upgrade the tables of the store; ``compares``: also what compares vectors in them."""
 
     compares: bool = False
-    hnsw: Hnsw | None = None
+
+
+@dataclass(slots=True)
+class IndexStore:
+    """Make an index of what `SetUpStore` made to compare vectors, if it could."""
+
+    hnsw: Hnsw
 
 
 def _encode(plan: Plan, op: PutOp, distance: Distance) -> Put:
@@ -540,7 +543,20 @@ def sweep_store(dialect: Dialect, codec: Codec, op: SweepStore) -> Statements:
 def set_up_store(dialect: Dialect, codec: Codec, op: SetUpStore) -> Statements:
     """`SetUpStore`: the driver makes a part's tables before its first operation; the rest is done here."""
     if op.compares:
-        yield from pgvector.set_up(dialect, op.hnsw)
+        yield from pgvector.set_up(dialect)
 
 
-register("store", {StoreBatch: store_batch, SweepStore: sweep_store, SetUpStore: set_up_store})
+def index_store(dialect: Dialect, codec: Codec, op: IndexStore) -> Statements:
+    """`IndexStore`."""
+    yield from pgvector.make_index(dialect, op.hnsw)
+
+
+register(
+    "store",
+    {
+        StoreBatch: store_batch,
+        SweepStore: sweep_store,
+        SetUpStore: set_up_store,
+        IndexStore: index_store,
+    },
+)

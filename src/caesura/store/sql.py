@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
 from caesura.checkpoint.saver import EngineSaver
-from caesura.storage.store import Scored, SetUpStore, StoreBatch, SweepStore
+from caesura.storage.store import IndexStore, Scored, SetUpStore, StoreBatch, SweepStore
 from caesura.store.base import (
     BaseStore,
     IndexConfig,
@@ -80,8 +80,10 @@ class SqlStore(BaseStore):
 
     def setup(self) -> None:
         """Make or upgrade the tables now instead of on first use."""
-        self._saver.execute(SetUpStore(self._compares, self._index.hnsw))
+        self._saver.execute(SetUpStore(self._compares))
         self._set_up = True
+        if self._index.hnsw is not None:
+            self._saver.execute(IndexStore(self._index.hnsw))
 
     @property
     def _compares(self) -> bool:
@@ -191,8 +193,10 @@ class AsyncSqlStore(SqlStore):
 
     async def setup(self) -> None:  # type: ignore[override]
         """Make or upgrade the tables now instead of on first use."""
-        await self._saver.aexecute(SetUpStore(self._compares, self._index.hnsw))
+        await self._saver.aexecute(SetUpStore(self._compares))
         self._set_up = True
+        if self._index.hnsw is not None:
+            await self._saver.aexecute(IndexStore(self._index.hnsw))
 
     async def sweep_ttl(self) -> int:  # type: ignore[override]
         """Delete the expired items; returns how many."""
