@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import aiosqlite
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.databases import fresh_schema, postgres_url
+from tests.databases import bundled_url, fresh_schema, postgres_url
 
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -59,6 +59,11 @@ MAKERS: dict[str, Callable[..., Any]] = {
     "sqlite-aio": lambda folder, **more: AsyncSqliteStore(folder / "db", **more),
     "postgres": lambda schema, **more: PostgresStore(postgres_url(), schema=schema, **more),
 }
+WITH_INDEX: dict[str, Callable[..., Any]] = {
+    **MAKERS,
+    "pgvector": lambda schema, **more: PostgresStore(bundled_url(), schema=schema, **more),
+}
+URLS = {"postgres": postgres_url, "pgvector": bundled_url}
 
 
 class Asked:
@@ -81,16 +86,15 @@ def colour(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=list(MAKERS))
-def make(
-    request: pytest.FixtureRequest, colour: str, tmp_path: Path
-) -> Iterator[Callable[..., Asked]]:
-    """Makes the store of this case."""
+@contextmanager
+def making(kind: str, colour: str, folder: Path) -> Iterator[Callable[..., Asked]]:
+    """Makes stores of one kind, all on the same database."""
     with ExitStack() as stack:
-        where = stack.enter_context(fresh_schema()) if request.param == "postgres" else tmp_path
+        url = URLS.get(kind)
+        where = folder if url is None else stack.enter_context(fresh_schema(url()))
 
         def make(**more: Any) -> Asked:
-            store = MAKERS[request.param](where, **more)
+            store = WITH_INDEX[kind](where, **more)
             if isinstance(store, SqlStore):
                 stack.callback(store.close)
             return Asked(store, colour)
@@ -98,9 +102,19 @@ def make(
         yield make
 
 
-@pytest.fixture
-def store(make: Callable[..., Asked]) -> Asked:
-    return make()
+@pytest.fixture(params=list(WITH_INDEX))
+def make(
+    request: pytest.FixtureRequest, colour: str, tmp_path: Path
+) -> Iterator[Callable[..., Asked]]:
+    """Makes the store of this case, with an index."""
+    with making(request.param, colour, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(params=list(MAKERS))
+def store(request: pytest.FixtureRequest, colour: str, tmp_path: Path) -> Iterator[Asked]:
+    with making(request.param, colour, tmp_path) as make:
+        yield make()
 
 
 async def keys(store: Asked, filter: Any = None, prefix: tuple[str, ...] = ()) -> list[str]:
@@ -342,6 +356,31 @@ async def test_a_query_orders_by_the_best_cosine_with_items_without_vector_last(
     assert await scores(store, "a", filter={"x": 1}) == [expected[i] for i in (0, 3, 5)]
     assert await scores(store, "a", limit=0) == []
     assert [item.key for item in await store.search(("m",), query="b")] == ["many"]
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"),
+    [
+        ("cosine", [("aa", 1.0), ("a", 1.0), ("aaabb", 0.832), ("ab", 0.707), ("", 0.0)]),
+        ("l2", [("aa", 0.0), ("a", -1.0), ("ab", -1.414), ("", -2.0), ("aaabb", -2.236)]),
+        ("inner_product", [("aaabb", 6.0), ("aa", 4.0), ("a", 2.0), ("ab", 2.0), ("", 0.0)]),
+    ],
+    ids=["cosine", "l2", "inner_product"],
+)
+async def test_likeness_is_measured_as_the_index_says(
+    make: Callable[..., Asked], distance: str, expected: list[tuple[str, float]]
+) -> None:
+    store = make(index={**INDEX, "distance_type": distance})
+    for text in ("aa", "a", "ab", "", "aaabb"):
+        await store.put(("n",), text or "none", {"t": text})
+    await store.put(("n",), "hidden", {"t": "aa"}, index=False)
+    found = [("" if key == "none" else key, score) for key, score in await scores(store, "aa")]
+    assert found == [*expected, ("hidden", None)]
+
+
+def test_an_unknown_measure_of_likeness_is_refused(make: Callable[..., Asked]) -> None:
+    with pytest.raises(ValueError, match="distance_type is one of cosine, l2, inner_product"):
+        make(index={**INDEX, "distance_type": "hamming"})
 
 
 async def test_a_new_value_leaves_nothing_of_the_old_vectors(make: Callable[..., Asked]) -> None:

@@ -69,6 +69,13 @@ def _combined(parts: Iterable[Any]) -> list[tuple[Any, ...]]:
     return list(product(*forms))
 
 
+def _alike(value: Any) -> Any:
+    """What equals a value in Python: True is 1 there."""
+    if type(value) is str or value not in (0, 1):
+        return value
+    return OneOf((bool(value), int(value)))
+
+
 class PostgresJson:
     """The operators of ``jsonb``."""
 
@@ -83,13 +90,17 @@ class PostgresJson:
         return self._any_of(f"({column}::jsonb -> ?::text) {operator} ?::jsonb", value, key)
 
     def scalars(self, column: str, equal: Sequence[tuple[str, Any]]) -> Condition:
-        # True equals 1 to Python, and jsonb cannot hold the one character that JSON can.
-        wanted = {key: value for key, value in equal if type(value) is str}
-        if not wanted:
+        if not equal:
             return "true", []
-        asked = f"{column}::jsonb @> ?::jsonb"
-        term = rf"CASE WHEN strpos({column}, '\u0000') > 0 THEN true ELSE {asked} END"
-        return self._asking(term, wanted)
+        terms: list[str] = []
+        values: list[Any] = []
+        for key, value in equal:
+            term, more = self._any_of(f"{column}::jsonb @> ?::jsonb", {key: _alike(value)})
+            terms.append(term)
+            values += more
+        # jsonb cannot hold the one character that JSON can.
+        asked = " AND ".join(terms)
+        return rf"CASE WHEN strpos({column}, '\u0000') > 0 THEN true ELSE {asked} END", values
 
     def _any_of(self, term: str, wanted: Any, *before: Any) -> Condition:
         """``term`` of any form of ``wanted``; ``before``: the parameters ahead of it."""

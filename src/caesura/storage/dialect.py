@@ -40,6 +40,8 @@ class Dialect:
     """Statement that makes sure of what transactions of ``sync`` "lazy" stored. Empty: none does."""
     table_exists: str
     """Statement that gives a row if there is a table; its parameter is `table` of its name."""
+    pgvector: bool = False
+    """Whether it may have the extension that compares vectors; see `caesura.storage.pgvector`."""
     preparation: tuple[tuple[str | None, str], ...] = ()
     """``(query, statement)`` to make room for tables: the statement, unless the query gives a row."""
 
@@ -73,8 +75,8 @@ SQLITE: Final = Dialect(
 )
 
 _TABLES: Final = re.compile(
-    r"\b(caesura_schema|thread_checkpoints|thread_writes|thread_interrupts|store_namespaces"
-    r"|store_items|store_vectors|assistants|assistant_versions|threads|runs|crons|run_events"
+    r"(?<!\")\b(caesura_schema|thread_checkpoints|thread_writes|thread_interrupts|store_namespaces"
+    r"|store_items|store_vectors|store_pgvectors|assistants|assistant_versions|threads|runs|crons|run_events"
     r"|event_counts|idempotency_keys|api_keys|webhook_deliveries)\b"
 )
 _SCHEMA_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -149,6 +151,7 @@ def postgres(schema: str = "caesura") -> Postgres:
         freezing=" FOR UPDATE",
         flush="SELECT pg_logical_emit_message(true, 'caesura', '')",
         table_exists="SELECT 1 WHERE to_regclass(?) IS NOT NULL",
+        pgvector=True,
         preparation=(
             (
                 f"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'",

@@ -4,7 +4,8 @@ A batch is one transaction: its reads, then a longer life for what they read, th
 goes through the namespaces below its prefix, one after another, in pages of rows, and stops when it
 has found enough; it only collects ids, and the rows of its page are fetched in the end. Equalities
 of a filter are also asked of the database, where it cannot think otherwise than Python; what tells
-is the rule of `caesura.store.matching`, on each value.
+is the rule of `caesura.store.matching`, on each value. A database that can compare vectors ranks a
+search with a query itself, and is asked for items in that order until there are enough.
 """
 
 from __future__ import annotations
@@ -17,11 +18,21 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from caesura.checkpoint.rows import Codec
+from caesura.storage import pgvector
+from caesura.storage.conditions import Condition
 from caesura.storage.dialect import Dialect
 from caesura.storage.operations import READ, Begin, Statements
 from caesura.storage.parts import register
+from caesura.store.approximate import Hnsw
 from caesura.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
-from caesura.store.likeness import best_cosines, most_alike_first, packed, require_length, unit
+from caesura.store.likeness import (
+    Distance,
+    best_likenesses,
+    compared,
+    most_alike_first,
+    packed,
+    require_length,
+)
 from caesura.store.matching import Test
 from caesura.store.plan import Namespace, Plan, listed, page, page_end
 from caesura.store.values import from_text
@@ -77,13 +88,24 @@ class StoreBatch:
     at: datetime
     shows_expired: bool
     puts: Sequence[Put]
+    distance: Distance = "cosine"
+    hnsw: Hnsw | None = None
+    """An index that may be used, where there is one."""
     reads: Callable[[str], dict[str, Any]] = from_text
     """Makes values of stored texts."""
 
     @classmethod
-    def of(cls, plan: Plan, at: datetime, shows_expired: bool = False) -> StoreBatch:
+    def of(
+        cls,
+        plan: Plan,
+        at: datetime,
+        shows_expired: bool = False,
+        distance: Distance = "cosine",
+        hnsw: Hnsw | None = None,
+    ) -> StoreBatch:
         """``plan`` with its puts encoded."""
-        return cls(plan, at, shows_expired, [_encode(plan, op) for op in plan.puts.values()])
+        puts = [_encode(plan, op, distance) for op in plan.puts.values()]
+        return cls(plan, at, shows_expired, puts, distance, hnsw)
 
     @property
     def alive_at(self) -> float:
@@ -100,13 +122,23 @@ class SweepStore:
 
 @dataclass(slots=True)
 class SetUpStore:
-    """Make or upgrade the tables of the store."""
+    """Make or upgrade the tables of the store; ``compares``: also what compares vectors in them."""
+
+    compares: bool = False
 
 
-def _encode(plan: Plan, op: PutOp) -> Put:
+@dataclass(slots=True)
+class IndexStore:
+    """Make an index of what `SetUpStore` made to compare vectors, if it could."""
+
+    hnsw: Hnsw
+
+
+def _encode(plan: Plan, op: PutOp, distance: Distance) -> Put:
     vectors = plan.vectors_of(op)
     dims = len(vectors[0].numbers) if vectors else 0
-    return Put(path_of(op.namespace), op.key, plan.kept(op), op.ttl, dims, packed(vectors))
+    path, kept = path_of(op.namespace), plan.kept(op)
+    return Put(path, op.key, kept, op.ttl, dims, packed(vectors, distance))
 
 
 def path_of(namespace: Iterable[str]) -> str:
@@ -142,9 +174,10 @@ INSERT INTO store_items (namespace_id, key, value, created_at, updated_at, ttl, 
 SELECT id, ?, ?, ?, ?, ?, ? FROM store_namespaces WHERE path = ?"""
 REPLACE: Final = """
 UPDATE store_items SET value = ?, updated_at = ?, ttl = ?, expires_at = ? WHERE id = ?"""
-KEEP_VECTORS: Final = f"""
-INSERT INTO store_vectors (item_id, dims, vectors)
-SELECT i.id, ?, ? {_FROM} WHERE n.path = ? AND i.key = ?"""
+_ITEM: Final = f"{_FROM} WHERE n.path = ? AND i.key = ?"
+KEEP_VECTORS: Final = (
+    f"INSERT INTO store_vectors (item_id, dims, vectors) SELECT i.id, ?, ? {_ITEM}"
+)
 DROP_VECTORS: Final = "DELETE FROM store_vectors WHERE item_id = ?"
 DROP: Final = "DELETE FROM store_items WHERE id = ?"
 DROP_EMPTY: Final = """
@@ -195,8 +228,10 @@ def store_batch(dialect: Dialect, codec: Codec, op: StoreBatch) -> Statements:
     now = op.at.timestamp()
     for ids in _portions(sorted(refreshed)):
         yield REFRESH % _places(ids), (now, now, *ids)
+    embedded = any(put.dims for put in op.puts)
+    there = (yield from pgvector.home(dialect, writes=True)) if embedded else None
     for put in op.puts:
-        yield from _put(op, put)
+        yield from _put(op, put, there)
     return results
 
 
@@ -244,21 +279,123 @@ def _portions(ids: Sequence[int]) -> Iterator[Sequence[int]]:
 def _search(dialect: Dialect, op: StoreBatch, asked: SearchOp) -> Statements:
     query = op.plan.query_of(asked)
     test = op.plan.test_of(asked) if asked.filter else None
-    found = _Page(op, asked, test) if query is None else _Ranking(op, asked, test, unit(query))
     # What is stored in another form, the database cannot compare.
     equal = list(_equalities(asked.filter or {})) if op.reads is from_text else []
-    condition, values = dialect.json.scalars("i.value", equal)
-    sql = _scan_sql(test is not None, query is not None, condition)
+    equality = dialect.json.scalars("i.value", equal)
+    found = _Page(op, asked, test)
+    if query is not None:
+        numbers = compared(query, op.distance)
+        if (there := (yield from pgvector.home(dialect))) and (wanted := pgvector.literal(numbers)):
+            ranked = None
+            if op.hnsw is not None:
+                ranked = yield from _near(
+                    dialect, op, asked, test, equality, there, wanted, op.hnsw
+                )
+            if ranked is None:
+                ranked = yield from _ranked(op, asked, test, equality, there, wanted, len(numbers))
+            if ranked is not None:
+                return ranked
+        found = _Ranking(op, asked, test, numbers)
+    yield from _scan(op, asked, found, equality)
+    return (yield from _rows_of(found.page()))
+
+
+def _scan(op: StoreBatch, asked: SearchOp, found: _Page, equality: Condition) -> Statements:
+    """Show ``found`` all rows below the prefix until it wants no more."""
+    condition, values = equality
+    sql = _scan_sql(found.test is not None, isinstance(found, _Ranking), condition)
     below, range_ = _below(asked.namespace_prefix)
     namespaces = yield NAMESPACES % below, range_
     for (namespace_id,) in namespaces:
         last, more = 0, found.wanted > 0
         while more and found.wanted > 0:
-            size = min(_ROWS, found.wanted) if test is None else _ROWS
+            size = min(_ROWS, found.wanted) if found.test is None else _ROWS
             rows = yield sql, (namespace_id, last, op.alive_at, *values, size)
             found.take(rows)
             last, more = (rows[-1][0], True) if len(rows) == size else (0, False)
-    return (yield from _rows_of(found.page()))
+
+
+def _ranked(
+    op: StoreBatch,
+    asked: SearchOp,
+    test: Test | None,
+    equality: Condition,
+    there: str,
+    query: str,
+    dims: int,
+) -> Statements:
+    """The page as the database ranks it; None if the vectors must be compared here."""
+    below, range_ = _below(asked.namespace_prefix)
+    condition, values = equality
+    sql = pgvector.ranking(there, op.distance, dims, below, (_ALIVE, condition))
+    parameters = (*range_, query, *range_, op.alive_at, *values)
+    end = page_end(asked.limit, asked.offset)
+    if end is not None and end <= max(asked.offset, 0):
+        return []
+    if test is None:
+        cut = (None if end is None else asked.limit, min(max(asked.offset, 0), _ALL))
+        rows = yield f"{sql} LIMIT ?::bigint OFFSET ?::bigint", (*parameters, *cut)
+        return None if _left_to_us(rows) else (yield from _rows_of(_scores(rows)))
+    yield f"DECLARE {_CURSOR} NO SCROLL CURSOR FOR {sql}", parameters
+    passing: list[Scored] | None = []
+    while passing is not None and (end is None or len(passing) < end):
+        rows = yield f"FETCH {_IDS} FROM {_CURSOR}", ()
+        if _left_to_us(rows):
+            passing = None
+        else:
+            scored = yield from _rows_of(_scores(rows))
+            passing += [each for each in scored if test(op.reads(each.row.value))]
+            if len(rows) < _IDS:
+                break
+    yield f"CLOSE {_CURSOR}", ()
+    return None if passing is None else list(page(passing, asked.limit, asked.offset))
+
+
+def _near(
+    dialect: Dialect,
+    op: StoreBatch,
+    asked: SearchOp,
+    test: Test | None,
+    equality: Condition,
+    there: str,
+    query: str,
+    hnsw: Hnsw,
+) -> Statements:
+    """The page as an approximate index ranks it; None if there is none, or it does not fill the page."""
+    end = page_end(asked.limit, asked.offset)
+    if end is None or not 0 < end < _IDS or not (yield from pgvector.is_indexed(dialect, hnsw)):
+        return None
+    below, range_ = _below(asked.namespace_prefix)
+    condition, values = equality
+    sql = pgvector.near(there, hnsw, below, (_ALIVE, condition))
+    yield pgvector.IN_ORDER, ()
+    wanted = 4 * end + _SPARE
+    parameters = (query, *range_, *range_, op.alive_at, *values, query, wanted)
+    rows = yield sql, parameters
+    if _left_to_us(rows):
+        return None
+    best: dict[int, float] = {}
+    for item_id, likeness, _ in rows:
+        best[item_id] = max(likeness, best.get(item_id, likeness))
+    scored = yield from _rows_of([(likeness, item_id) for item_id, likeness in best.items()])
+    passing = [one for one in scored if test is None or test(op.reads(one.row.value))]
+    if len(passing) < end:
+        return None
+    passing.sort(key=lambda one: one.score, reverse=True)
+    return list(page(passing, asked.limit, asked.offset))
+
+
+_SPARE: Final = 50
+"""Vectors asked for beyond four an item: some belong to one item, some to items that do not pass."""
+_CURSOR: Final = "caesura_ranked"
+
+
+def _left_to_us(rows: Sequence[Sequence[Any]]) -> bool:
+    return bool(rows) and rows[0][2]
+
+
+def _scores(rows: Iterable[Sequence[Any]]) -> list[tuple[float | None, int]]:
+    return [(row[1], row[0]) for row in rows]
 
 
 def _rows_of(chosen: Sequence[tuple[float | None, int]]) -> Statements:
@@ -305,7 +442,7 @@ class _Ranking(_Page):
         self, op: StoreBatch, asked: SearchOp, test: Test | None, query: array[float]
     ) -> None:
         super().__init__(op, asked, test)
-        self._query = query
+        self._query, self._distance = query, op.distance
         self._waiting: list[Sequence[Any]] = []
 
     @property
@@ -323,7 +460,8 @@ class _Ranking(_Page):
         with_vectors = [row for row in self._waiting if row[3] is not None]
         for dims in {row[2] for row in with_vectors}:
             require_length(len(self._query), dims)
-        best = best_cosines(self._query, [row[3] for row in with_vectors])
+        vectors = [row[3] for row in with_vectors]
+        best = best_likenesses(self._query, vectors, self._distance)
         scores = dict(zip((row[0] for row in with_vectors), best, strict=True))
         self.scored += [(scores.get(row[0]), row[0]) for row in self._waiting]
         self._waiting.clear()
@@ -359,7 +497,8 @@ def _comparable(value: Any) -> bool:
 # --- puts ------------------------------------------------------------------------------------
 
 
-def _put(op: StoreBatch, put: Put) -> Statements:
+def _put(op: StoreBatch, put: Put, there: str | None) -> Statements:
+    """``there``: where pgvector is, if the database is to compare the vectors."""
     place = (put.path, put.key)
     for item_id, namespace_id, alive in (yield PLACE, (op.at.timestamp(), *place)):
         yield DROP_VECTORS, (item_id,)
@@ -374,7 +513,11 @@ def _put(op: StoreBatch, put: Put) -> Statements:
         yield MAKE_NAMESPACE, (put.path,)
         at = op.at.isoformat()
         yield MAKE, (put.key, put.value, at, at, *_life(op, put), put.path)
-    if put.dims:
+    copies = pgvector.literals(put.vectors, put.dims) if there else None
+    if there and copies:
+        sql = pgvector.keeping(there, _ITEM)
+        yield sql, (put.dims, put.vectors, *place, put.dims, copies)
+    elif put.dims:
         yield KEEP_VECTORS, (put.dims, put.vectors, *place)
 
 
@@ -398,8 +541,22 @@ def sweep_store(dialect: Dialect, codec: Codec, op: SweepStore) -> Statements:
 
 
 def set_up_store(dialect: Dialect, codec: Codec, op: SetUpStore) -> Statements:
-    """`SetUpStore`: the driver makes a part's tables before its first operation, so nothing is left."""
-    yield from ()
+    """`SetUpStore`: the driver makes a part's tables before its first operation; the rest is done here."""
+    if op.compares:
+        yield from pgvector.set_up(dialect)
 
 
-register("store", {StoreBatch: store_batch, SweepStore: sweep_store, SetUpStore: set_up_store})
+def index_store(dialect: Dialect, codec: Codec, op: IndexStore) -> Statements:
+    """`IndexStore`."""
+    yield from pgvector.make_index(dialect, op.hnsw)
+
+
+register(
+    "store",
+    {
+        StoreBatch: store_batch,
+        SweepStore: sweep_store,
+        SetUpStore: set_up_store,
+        IndexStore: index_store,
+    },
+)

@@ -1,8 +1,10 @@
-"""How like two vectors are: the cosine of the angle between them, 1.0 for the same direction.
+"""How like two vectors are: by default the cosine of the angle between them, 1.0 for the same direction.
 
 Numpy is used where it is installed. What has no direction, a vector of zeros, is like nothing: 0.0.
-Stores in a file keep vectors as `packed` does: of length 1, as 32-bit floats, one after another, so
-that a likeness is one product of a row with the query.
+Stores in a database keep vectors as `packed` does: as 32-bit floats, one after another, for the cosine
+of length 1, so that a likeness is one product of a row with the query. The other measures need the
+vectors as they came: the inner product, and the distance, which is less than nothing, so that in all
+three what is more alike has the larger number.
 """
 
 from __future__ import annotations
@@ -12,7 +14,12 @@ import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from operator import mul
-from typing import NamedTuple, TypeVar, cast
+from typing import Final, Literal, NamedTuple, TypeVar, cast, get_args
+
+Distance = Literal["cosine", "l2", "inner_product"]
+"""How two vectors are compared, by LangGraph's names."""
+
+DISTANCES: Final = get_args(Distance)
 
 T = TypeVar("T")
 
@@ -30,12 +37,16 @@ def vector(numbers: Sequence[float]) -> Vector:
     return Vector(kept, math.sqrt(sum(map(mul, kept, kept))))
 
 
-def cosines(query: Vector, vectors: Sequence[Vector]) -> list[float]:
+def likenesses(query: Vector, vectors: Sequence[Vector], distance: Distance) -> list[float]:
     """The likeness of each of ``vectors`` to ``query``. Raises ValueError if lengths differ."""
     size = len(query.numbers)
     for row in vectors:
         require_length(size, len(row.numbers))
+    if distance == "l2":
+        return [-math.dist(query.numbers, row.numbers) for row in vectors]
     products = _products(query.numbers, [row.numbers for row in vectors])
+    if distance == "inner_product":
+        return list(products)
     return [
         product / (query.norm * row.norm) if query.norm and row.norm else 0.0
         for product, row in zip(products, vectors, strict=True)
@@ -74,25 +85,33 @@ def _products(query: array[float], rows: list[array[float]]) -> Iterable[float]:
 # --- packed vectors --------------------------------------------------------------------------
 
 
-def packed(vectors: Iterable[Vector]) -> bytes:
-    """Vectors as little-endian 32-bit floats, each of length 1 (or 0)."""
-    return b"".join(_floats(unit(row)).tobytes() for row in vectors)
+def packed(vectors: Iterable[Vector], distance: Distance) -> bytes:
+    """Vectors as little-endian 32-bit floats, as they are compared."""
+    return b"".join(_floats(compared(row, distance)).tobytes() for row in vectors)
 
 
-def unit(row: Vector) -> array[float]:
-    """The vector of length 1 in the same direction."""
+def unpacked(vectors: bytes, dims: int) -> list[array[float]]:
+    """The vectors that were packed, each of ``dims`` 32-bit floats."""
+    numbers = _floats(vectors)
+    return [numbers[start : start + dims] for start in range(0, len(numbers), dims)]
+
+
+def compared(row: Vector, distance: Distance) -> array[float]:
+    """The numbers that are compared: for the cosine those of length 1 (or 0) in the same direction."""
+    if distance != "cosine":
+        return row.numbers
     norm = row.norm or 1.0
     return array("d", (number / norm for number in row.numbers))
 
 
-def best_cosines(query: array[float], rows: Sequence[bytes]) -> list[float]:
+def best_likenesses(query: array[float], rows: Sequence[bytes], distance: Distance) -> list[float]:
     """For each of ``rows``, packed vectors of the query's length, the best likeness among them.
 
-    ``query`` has length 1 or 0.
+    ``query`` is as `compared` gives it.
     """
     if not query:
         return [0.0] * len(rows)
-    likeness = _packed_products(query, b"".join(rows))
+    likeness = _packed_likenesses(query, b"".join(rows), distance)
     if len(likeness) == len(rows):
         return likeness
     best, start = [], 0
@@ -103,16 +122,19 @@ def best_cosines(query: array[float], rows: Sequence[bytes]) -> list[float]:
     return best
 
 
-def _packed_products(query: array[float], rows: bytes) -> list[float]:
-    size = len(query)
+def _packed_likenesses(query: array[float], rows: bytes, distance: Distance) -> list[float]:
     try:
         import numpy as np
     except ImportError:
-        numbers = _floats(rows)
-        starts = range(0, len(numbers), size)
-        return [sum(map(mul, query, numbers[start : start + size])) for start in starts]
-    matrix = np.frombuffer(rows, "<f4").reshape(-1, size)
-    return cast(list[float], (matrix @ np.array(query, "<f4")).tolist())
+        return [_likeness(query, row, distance) for row in unpacked(rows, len(query))]
+    matrix, numbers = np.frombuffer(rows, "<f4").reshape(-1, len(query)), np.array(query, "<f4")
+    if distance == "l2":
+        return cast(list[float], (-np.linalg.norm(matrix - numbers, axis=1)).tolist())
+    return cast(list[float], (matrix @ numbers).tolist())
+
+
+def _likeness(query: array[float], row: array[float], distance: Distance) -> float:
+    return -math.dist(query, row) if distance == "l2" else sum(map(mul, query, row))
 
 
 def _floats(content: bytes | Iterable[float]) -> array[float]:

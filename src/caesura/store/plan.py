@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
+from caesura.store.approximate import Hnsw, hnsw_of
 from caesura.store.base import (
     Embeddings,
     GetOp,
@@ -25,7 +26,7 @@ from caesura.store.base import (
     tokenize_path,
     validate_op_namespace,
 )
-from caesura.store.likeness import Vector, vector
+from caesura.store.likeness import DISTANCES, Distance, Vector, vector
 from caesura.store.matching import Test, item_test, namespace_test
 
 Namespace = tuple[str, ...]
@@ -33,12 +34,19 @@ T = TypeVar("T")
 
 
 class Index:
-    """How a store embeds; without a configuration, it embeds nothing."""
+    """How a store embeds; without a configuration, it embeds nothing.
+
+    Raises ValueError for a ``distance_type`` or ``ann_index_config`` that is none.
+    """
 
     def __init__(self, config: IndexConfig | None) -> None:
         self.embeddings: Embeddings | None = None
+        self.distance: Distance = "cosine"
+        self.hnsw: Hnsw | None = None
         self._paths: list[list[str]] = []
         if config is not None:
+            self.distance = _distance(config.get("distance_type", "cosine"))
+            self.hnsw = hnsw_of(config, self.distance)
             self.embeddings = ensure_embeddings(config.get("embed"))
             self._paths = [_steps(path) for path in config.get("fields") or ["$"]]
 
@@ -126,6 +134,14 @@ class Plan:
     def vectors_of(self, op: PutOp) -> tuple[Vector, ...]:
         """The vectors of a put's value."""
         return tuple(self._vectors[text] for text in self._texts[id(op)])
+
+
+def _distance(named: Distance) -> Distance:
+    if named not in DISTANCES:
+        raise ValueError(
+            f"distance_type is one of {', '.join(DISTANCES)}, not {named!r}. Nothing was done."
+        )
+    return named
 
 
 def _steps(path: str) -> list[str]:

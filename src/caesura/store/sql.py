@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
 from caesura.checkpoint.saver import EngineSaver
-from caesura.storage.store import Scored, SetUpStore, StoreBatch, SweepStore
+from caesura.storage.store import IndexStore, Scored, SetUpStore, StoreBatch, SweepStore
 from caesura.store.base import (
     BaseStore,
     IndexConfig,
@@ -71,6 +71,7 @@ class SqlStore(BaseStore):
         self.ttl_config = ttl
         self._index = Index(index)
         self.embeddings = self._index.embeddings
+        self._set_up = not self._compares
         self._owns = owns
         self._saver = saver
         self._searcher = searcher or saver
@@ -79,7 +80,14 @@ class SqlStore(BaseStore):
 
     def setup(self) -> None:
         """Make or upgrade the tables now instead of on first use."""
-        self._saver.execute(SetUpStore())
+        self._saver.execute(SetUpStore(self._compares))
+        self._set_up = True
+        if self._index.hnsw is not None:
+            self._saver.execute(IndexStore(self._index.hnsw))
+
+    @property
+    def _compares(self) -> bool:
+        return self._index.embeddings is not None
 
     def close(self) -> None:
         """Stop sweeping, and close the connection unless it is a saver's."""
@@ -97,6 +105,9 @@ class SqlStore(BaseStore):
         plan = self._plan(ops)
         self._index.embed(plan)
         op = self._encoded(plan)
+        if not self._set_up:
+            self._saver.execute(SetUpStore(self._compares))
+            self._set_up = True
         return _results(plan, self._saver.execute(op))
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
@@ -104,6 +115,9 @@ class SqlStore(BaseStore):
         plan = self._plan(ops)
         await self._index.aembed(plan)
         op = self._encoded(plan)
+        if not self._set_up:
+            await self._saver.aexecute(SetUpStore(self._compares))
+            self._set_up = True
         if self._saver.in_loop and _may_take_long(plan):
             return _results(plan, await asyncio.to_thread(self._searcher.execute, op))
         return _results(plan, await self._saver.aexecute(op))
@@ -119,7 +133,11 @@ class SqlStore(BaseStore):
 
     def _encoded(self, plan: Plan) -> StoreBatch:
         op = StoreBatch.of(
-            plan, self._clock(), not (self.ttl_config or {}).get("omit_expired", True)
+            plan,
+            self._clock(),
+            not (self.ttl_config or {}).get("omit_expired", True),
+            self._index.distance,
+            self._index.hnsw,
         )
         dims = (self.index_config or {}).get("dims")
         for put in op.puts:
@@ -175,7 +193,10 @@ class AsyncSqlStore(SqlStore):
 
     async def setup(self) -> None:  # type: ignore[override]
         """Make or upgrade the tables now instead of on first use."""
-        await self._saver.aexecute(SetUpStore())
+        await self._saver.aexecute(SetUpStore(self._compares))
+        self._set_up = True
+        if self._index.hnsw is not None:
+            await self._saver.aexecute(IndexStore(self._index.hnsw))
 
     async def sweep_ttl(self) -> int:  # type: ignore[override]
         """Delete the expired items; returns how many."""

@@ -232,6 +232,12 @@ class IndexConfig(TypedDict, total=False):
     """What embeds: `Embeddings`, a sync or async function, or ``"provider:model"``."""
     fields: list[str] | None
     """Paths of the texts to embed, see `caesura.store.base.embed`; by default the whole value."""
+    distance_type: Literal["cosine", "l2", "inner_product"]
+    """How vectors are compared, ``cosine`` by default. A score is larger the more alike two are: of ``l2``
+    it is the distance, negated. After a change put the items again."""
+    ann_index_config: Mapping[str, Any]
+    """An approximate index of pgvector, by LangGraph's names; without it, and in other stores, a search is exact.
+    See `caesura.store.approximate`."""
 
 
 # --- namespaces ------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from caesura.store.base import (
     SearchItem,
     SearchOp,
 )
-from caesura.store.likeness import Vector, cosines, most_alike_first
+from caesura.store.likeness import Distance, Vector, likenesses, most_alike_first
 from caesura.store.matching import Test
 from caesura.store.plan import Index, Plan, listed, page
 
@@ -111,8 +111,8 @@ class InMemoryStore(BaseStore):
         if query is None:
             records = list(page(found, op.limit, op.offset))
             return lambda: [_search_item(record) for record in records]
-        candidates = list(found)
-        return lambda: _by_likeness(candidates, query, op)
+        candidates, distance = list(found), self._index.distance
+        return lambda: _by_likeness(candidates, query, op, distance)
 
     def _found(self, prefix: Namespace, test: Test) -> Iterator[_Record]:
         namespaces = self._below.get(prefix, {}) if prefix else self._items
@@ -187,9 +187,12 @@ def _search_item(record: _Record, score: float | None = None) -> SearchItem:
 # --- likeness --------------------------------------------------------------------------------
 
 
-def _by_likeness(records: list[_Record], query: Vector, op: SearchOp) -> list[SearchItem]:
+def _by_likeness(
+    records: list[_Record], query: Vector, op: SearchOp, distance: Distance
+) -> list[SearchItem]:
     """The page of the items most like the query; those without vectors come last, unscored."""
-    likeness = iter(cosines(query, [vector for record in records for vector in record.vectors]))
+    vectors = [vector for record in records for vector in record.vectors]
+    likeness = iter(likenesses(query, vectors, distance))
     scored = [
         (max(islice(likeness, len(record.vectors)), default=None), record) for record in records
     ]

@@ -20,6 +20,10 @@ __all__ = ["AsyncPostgresStore", "PostgresStore"]
 class PostgresStore(SqlStore):
     """Items in a PostgreSQL database. Behaves as `caesura.store.sqlite.SqliteStore`.
 
+    With ``index`` a query orders by likeness: compared by the database where it has pgvector, or lets this user
+    make it, else in this process, with the same result. An approximate index (``ann_index_config``) is made by
+    `setup`.
+
     Args:
         conn: a connection string, a ``psycopg.Connection`` that no one else may use meanwhile, a
             ``psycopg_pool.ConnectionPool``, or a `PostgresSaver`, whose connections are shared.
