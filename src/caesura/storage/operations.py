@@ -47,10 +47,12 @@ class Begin(NamedTuple):
 
     ``scope``: whose lock to take where the database needs one, a thread's id mostly; then nobody
     else is in a transaction of that scope. Without it a transaction must be right row by row.
+    ``beside``: a second scope, which is read in several statements and must not change between them.
     """
 
     writes: bool
     scope: str | None = None
+    beside: str | None = None
 
 
 READ: Final = Begin(writes=False)
@@ -469,7 +471,7 @@ def delete_thread(dialect: Dialect, codec: Codec, op: DeleteThread) -> Statement
 
 def copy_thread(dialect: Dialect, codec: Codec, op: CopyThread) -> Statements:
     """`CopyThread`."""
-    yield Begin(True, op.target_id)
+    yield Begin(True, op.target_id, beside=op.source_id)
     if (yield NAMESPACES_OF, (op.target_id,)):
         raise StorageError(rows.target_exists(op))
     for sql in (_COPY_ROWS, _COPY_WRITES, _COPY_INTERRUPTS):

@@ -194,7 +194,7 @@ def remove_within(dialect: Dialect, codec: Codec, thread_id: str) -> Statements:
 
 def duplicate(dialect: Dialect, codec: Codec, op: DuplicateThread) -> Statements:
     """`DuplicateThread`."""
-    yield Begin(True, op.target_id)
+    yield Begin(True, op.target_id, beside=op.source_id)
     source = yield from read(dialect, op.source_id, op.filters)
     if source is None:
         return None
