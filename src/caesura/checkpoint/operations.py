@@ -179,7 +179,8 @@ class PutWrites:
     ``superseded`` closes an open or answered row in favour of a new one: (old id, new id, reason).
     ``done``: mark the rows of this task done; an error stored for this task goes. If ``opened`` is
     not empty and ``expected_head`` is given, the newest checkpoint must be it, else
-    `StaleThreadError`.
+    `StaleThreadError`; so is refused what hangs on a checkpoint that is not there (any more), unless
+    it is ``early``.
     """
 
     thread_id: str
@@ -192,6 +193,8 @@ class PutWrites:
     superseded: Sequence[tuple[str, str, str]] = ()
     done: bool = False
     expected_head: str | None = None
+    early: bool = False
+    """May come before its checkpoint, as those of LangGraph's own loop do."""
 
 
 class Answer(NamedTuple):

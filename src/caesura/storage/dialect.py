@@ -35,6 +35,8 @@ class Dialect:
     """True if an ``INSERT … SELECT … WHERE`` by itself holds the write lock as it reads."""
     table_exists: str
     """Statement that gives a row if there is a table; its parameter is `table` of its name."""
+    held: str = ""
+    """Ends a query whose row must be there until the transaction has ended."""
     preparation: tuple[tuple[str | None, str], ...] = ()
     """``(query, statement)`` to make room for tables: the statement, unless the query gives a row."""
 
@@ -131,6 +133,7 @@ def postgres(schema: str = "caesura") -> Postgres:
         ),
         guarded_insert=False,
         table_exists="SELECT 1 WHERE to_regclass(?) IS NOT NULL",
+        held=" FOR KEY SHARE",
         preparation=(
             (
                 f"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'",

@@ -144,10 +144,13 @@ _WRITE_BATCH: Final = 32
 
 
 @cache
-def _put_writes_sql(count: int) -> str:
-    places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
+def _put_writes_sql(count: int, held: str | None = None) -> str:
+    """Store writes; unless ``held`` is None only if their checkpoint is there, and stays so."""
+    given = "VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
+    if held is not None:
+        given = f"SELECT * FROM ({given}) AS given WHERE EXISTS ({_EXISTS}{held})"
     return f"""
-INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE}) VALUES {places}
+INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE}) {given}
 ON CONFLICT (thread_id, ns, checkpoint_id, task_id, idx) DO UPDATE SET
     task_path = excluded.task_path, channel = excluded.channel, value = excluded.value
 WHERE excluded.idx < 0"""
@@ -277,7 +280,10 @@ def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
         head = yield from _head(op)
         if head != op.expected_head and op.expected_head != ANY_HEAD:
             raise StaleThreadError(op.thread_id, op.expected_head, head)
-    yield from _apply_put(codec, op, writes, opened)
+    place = (op.thread_id, op.ns, op.checkpoint_id)
+    stored = yield from _apply_put(codec, op, writes, opened, None if op.early else dialect.held)
+    if stored < len(writes) and not op.early and not (yield _EXISTS, place):
+        raise StaleThreadError(op.thread_id, op.checkpoint_id, (yield from _head(op)))
 
 
 def _encode_put(codec: Codec, op: PutWrites) -> tuple[list[WriteRow], list[tuple[Any, ...]]]:
@@ -294,26 +300,41 @@ def _encode_tasks(codec: Codec, tasks: Sequence[TaskWrites]) -> list[WriteRow]:
 
 
 def _apply_put(
-    codec: Codec, op: PutWrites, writes: Sequence[WriteRow], opened: Iterable[tuple[Any, ...]]
+    codec: Codec,
+    op: PutWrites,
+    writes: Sequence[WriteRow],
+    opened: Iterable[tuple[Any, ...]],
+    held: str | None = None,
 ) -> Statements:
+    """Returns how many of the writes were stored."""
     if op.done:
         yield DROP_ERROR, (op.thread_id, op.ns, op.checkpoint_id, op.task_id)
-    yield from _store_writes(op.thread_id, op.ns, op.checkpoint_id, writes)
+    place = (op.thread_id, op.ns, op.checkpoint_id)
+    stored = yield from _store_writes(*place, writes, held)
     for columns in opened:
         yield ASK, (*columns, op.thread_id)
     if op.superseded:
         yield from _supersede(codec, op)
     if op.done:
         yield DONE, (op.thread_id, op.task_id)
+    return stored
 
 
 def _store_writes(
-    thread_id: str, ns: str, checkpoint_id: str, writes: Sequence[WriteRow]
+    thread_id: str,
+    ns: str,
+    checkpoint_id: str,
+    writes: Sequence[WriteRow],
+    held: str | None = None,
 ) -> Statements:
     place = (thread_id, ns, checkpoint_id)
+    there = () if held is None else place
+    stored = 0
     for start in range(0, len(writes), _WRITE_BATCH):
         batch = writes[start : start + _WRITE_BATCH]
-        yield _put_writes_sql(len(batch)), [v for row in batch for v in (*place, *row)]
+        values = [v for row in batch for v in (*place, *row)]
+        stored += yield _put_writes_sql(len(batch), held), [*values, *there]
+    return stored
 
 
 # --- interrupts ------------------------------------------------------------------------------

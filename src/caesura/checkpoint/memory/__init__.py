@@ -265,7 +265,15 @@ class InMemorySaver(EngineSaver):
         with self._lock:
             if op.opened and op.expected_head is not None:
                 self._space_at(op.thread_id, op.ns, op.expected_head)
+            if not op.early:
+                self._refuse_if_gone(op)
             self._apply_put(op, *encoded)
+
+    def _refuse_if_gone(self, op: PutWrites) -> None:
+        thread = self._threads.get(op.thread_id, _Thread())
+        space = thread.spaces.get(op.ns, _Space())
+        if op.checkpoint_id not in space.rows:
+            raise StaleThreadError(op.thread_id, op.checkpoint_id, space.head)
 
     def _encode_put(self, op: PutWrites) -> tuple[list[WriteRow], list[_Sealed]]:
         writes = rows.encode_writes(self.codec, op.task_id, op.task_path, op.writes)
