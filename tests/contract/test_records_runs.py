@@ -459,6 +459,7 @@ def test_an_operation_that_begins_by_itself_and_one_with_nothing_to_store_are_fe
     database: Database,
 ) -> None:
     held = begin(database, run("r"))
+    database.execute(commit("t", "c"))
     opening = PutWrites("t", "", "c", "task", "", [("x", 1)], opened=[question("1")])
     nothing = PutWrites("t", "", "c", "task", "", [])
     for operation in (opening, nothing, DeleteRuns("t", ["other"])):

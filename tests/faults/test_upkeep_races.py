@@ -22,13 +22,16 @@ import psycopg
 import pytest
 from tests.databases import new_database, open_saver, postgres_url
 
+from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.operations import FindInterrupts, FindNamespaces, FindThreads, History
 from caesura.checkpoint.sqlite import SqliteSaver
-from caesura.types import Command
+from caesura.errors import StaleThreadError
+from caesura.graph import START, StateGraph
+from caesura.types import Command, interrupt
 
-from .upkeeper import ANSWERS, LOG, STEPS, config, finish, program, walk
+from .upkeeper import ANSWERS, LOG, STEPS, State, config, finish, program, walk
 
-THREADS = 25
+THREADS, COPIED = 20, 6
 PATIENCE = 20  # seconds
 EFFECTS = ["asked I", "first", "last L", "left 10", "opened", "price", "right B"]
 
@@ -135,12 +138,11 @@ def test_a_copy_of_a_thread_that_runs_is_what_the_thread_was_at_one_moment(
 ) -> None:
     """A copy goes on from where the thread was: no answer is asked for again, nothing is done twice."""
     saver, folder = place
-    became, copied = side_by_side(folder, "runner", "copy")
-    assert copied > THREADS, "it was hardly ever copied"
-    originals = {thread: log for thread, log in became.items() if sorted(log) == sorted(LOG)}
-    assert len(originals) == THREADS
-    copies = {s.thread_id for s in saver.execute(FindThreads())} - originals.keys()
-    assert len(copies) > THREADS
+    became, copied = side_by_side(folder, "runner", "copy", threads=COPIED)
+    assert copied > COPIED, "it was hardly ever copied"
+    assert all(sorted(log) == sorted(LOG) for log in became.values())
+    copies = {s.thread_id for s in saver.execute(FindThreads())} - became.keys()
+    assert len(copies) > COPIED
     assert dangling(saver) == []
     for thread_id in copies:
         check_copy(saver, folder, thread_id)
@@ -243,6 +245,57 @@ def check_goes_on_or_begins_anew(saver: Any, folder: Path, thread_id: str) -> No
     """A thread takes new input, whatever was deleted of it."""
     log = finish(program(saver, folder), thread_id, {"log": ["again"]}, count(10))
     assert sorted(log[log.index("again") + 1 :]) == sorted(LOG)
+
+
+def two_nodes(saver: Any, quick: Any, slow: Any) -> Any:
+    graph = StateGraph(State)
+    graph.add_node("quick", quick).add_node("slow", slow)
+    return graph.add_edge(START, "quick").add_edge(START, "slow").compile(checkpointer=saver)
+
+
+def left_of(saver: Any) -> list[Any]:
+    """What is stored of the thread: namespaces, and interrupts of any status."""
+    spaces = saver.execute(FindNamespaces("thread-0"))
+    return [*spaces, *saver.execute(FindInterrupts("thread-0", status=None))]
+
+
+def test_a_task_that_ends_after_its_thread_was_deleted_stores_nothing(saver: Any) -> None:
+    def deletes(state: State) -> State:
+        saver.delete_thread("thread-0")
+        return {"log": ["secret"]}
+
+    graph = two_nodes(saver, deletes, lambda state: {"log": ["slow"]})
+    with pytest.raises(StaleThreadError):
+        graph.invoke({"log": []}, config("thread-0"))
+    assert left_of(saver) == []
+    if not isinstance(saver, InMemorySaver):
+        assert dangling(saver) == []
+    assert sorted(walk_once(saver)) == ["again", "once"]
+
+
+def walk_once(saver: Any) -> list[str]:
+    graph = StateGraph(State).add_node("once", lambda state: {"log": ["once"]})
+    graph.add_edge(START, "once")
+    log: list[str] = graph.compile(checkpointer=saver).invoke(
+        {"log": ["again"]}, config("thread-0")
+    )["log"]
+    return log
+
+
+def test_a_nested_graph_that_begins_after_its_thread_was_deleted_asks_nobody(saver: Any) -> None:
+    inner = StateGraph(State).add_node("asks", lambda state: {"log": [interrupt("inside?")]})
+    child = inner.add_edge(START, "asks").compile()
+
+    def around(state: State) -> State:
+        saver.delete_thread("thread-0")
+        return {"log": child.invoke({"log": []})["log"]}
+
+    outer = StateGraph(State).add_node("around", around)
+    graph = outer.add_edge(START, "around").compile(checkpointer=saver)
+    with pytest.raises(StaleThreadError):
+        graph.invoke({"log": []}, config("thread-0"))
+    assert left_of(saver) == []
+    assert sorted(walk_once(saver)) == ["again", "once"]
 
 
 # --- two runs ------------------------------------------------------------------------------------

@@ -135,10 +135,11 @@ class Commit:
     """Store a checkpoint → its `Chain`.
 
     Refused with `StaleThreadError` if ``expected_head`` is given (not `ANY_HEAD`) and the newest
-    checkpoint of (thread, ns) is another. Stored together, in one transaction: the checkpoint,
-    ``writes`` (on this checkpoint), ``closing`` (writes on the parent, see `PutWrites`), and, if
-    ``withdraw`` is a text, every open interrupt of this namespace and below becomes ``withdrawn``
-    with it as the reason.
+    checkpoint of (thread, ns) is another, or if ``under`` is given, a checkpoint of the thread as (ns,
+    id), and is not there: what is nested in a task goes with the task. Stored together, in one
+    transaction: the checkpoint, ``writes`` (on this checkpoint), ``closing`` (writes on the parent, see
+    `PutWrites`), and, if ``withdraw`` is a text, every open interrupt of this namespace and below becomes
+    ``withdrawn`` with it as the reason.
 
     The saver writes ``full()`` instead of ``changes`` when ``chain`` is None or the dead weight
     since the snapshot has reached what the value is worth.
@@ -163,6 +164,7 @@ class Commit:
     withdraw: str | None = None
     writes: Sequence[TaskWrites] = ()
     closing: Sequence[PutWrites] = ()
+    under: tuple[str, str] | None = None
 
 
 ANY_HEAD = "*"

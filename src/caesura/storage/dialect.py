@@ -103,7 +103,9 @@ class Postgres(Dialect):
         if not writes:
             return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         # In order: of two transactions that want the same two, none waits for the other's second.
-        numbers = sorted({_number(self.schema, name) for name in (scope, beside) if name is not None})
+        numbers = sorted(
+            {_number(self.schema, name) for name in (scope, beside) if name is not None}
+        )
         locks = "".join(f", pg_advisory_xact_lock({number})" for number in numbers)
         return (
             f"BEGIN; SET LOCAL lock_timeout = '{_WAIT}s'; "

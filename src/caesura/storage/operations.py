@@ -80,6 +80,7 @@ ON CONFLICT (thread_id, ns, checkpoint_id) DO UPDATE SET
     ts = excluded.ts, step = excluded.step, run_id = excluded.run_id,
     metadata = excluded.metadata, body = excluded.body"""
 INSERT_ROW_IF_HEAD: Final = _INSERT_ROW + _IF_HEAD + _REPLACING
+INSERT_ROW_UNDER: Final = _INSERT_ROW + _IF_HEAD + f" AND EXISTS ({_EXISTS})" + _REPLACING
 PUT_ROW: Final = _INSERT_ROW + " WHERE true" + _REPLACING
 
 # From a checkpoint up to its full row, in one query: ids decide nothing, parent pointers do.
@@ -188,14 +189,23 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
 
 
 def _insert_guarded(op: Commit, row: Row) -> Statements:
-    guard = (op.thread_id, op.ns, op.expected_head or "")
-    stored = yield INSERT_ROW_IF_HEAD, (op.thread_id, op.ns, *row, *guard)
-    if stored != 1:
-        raise StaleThreadError(op.thread_id, op.expected_head, (yield from _head(op)))
+    values = (op.thread_id, op.ns, *row, op.thread_id, op.ns, op.expected_head or "")
+    if op.under is None:
+        stored = yield INSERT_ROW_IF_HEAD, values
+    else:
+        stored = yield INSERT_ROW_UNDER, (*values, op.thread_id, *op.under)
+    if stored == 1:
+        return
+    head = yield from _head(op)
+    if head == op.expected_head and op.under is not None:
+        raise StaleThreadError(op.thread_id, op.under[1], (yield from _head(op, op.under[0])))
+    raise StaleThreadError(op.thread_id, op.expected_head, head)
 
 
-def _head(op: Load | Commit | PutWrites) -> Generator[Statement, Any, str | None]:
-    found = yield _HEAD, (op.thread_id, op.ns)
+def _head(
+    op: Load | Commit | PutWrites, ns: str | None = None
+) -> Generator[Statement, Any, str | None]:
+    found = yield _HEAD, (op.thread_id, op.ns if ns is None else ns)
     return cast("str | None", found[0][0])
 
 
