@@ -207,10 +207,13 @@ class CountThreads:
 @dataclass(slots=True)
 class RemoveThread:
     """Delete a thread with everything: runs, events, crons on it, checkpoints, writes, interrupts →
-    the ids of its runs that had not ended, or None if there was no thread."""
+    the ids of its runs that had not ended, or None if there was no thread.
+
+    ``expired_at``: only if `FindExpired` would find it at that time: it may have been used since it did."""
 
     thread_id: str
     filters: Filters = field(default_factory=dict)
+    expired_at: str | None = None
 
 
 @dataclass(slots=True)
