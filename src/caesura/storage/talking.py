@@ -102,7 +102,10 @@ _MEANING: Final = {
     "53100": "has no space left on its disk",
     "53200": "is out of memory",
     "25006": "is read-only (a standby?)",
-    "42501": "does not let this user do that: it needs USAGE and CREATE on the schema, or its tables",
+    "42501": (
+        "does not let this user do that; grant it USAGE on the schema and SELECT, INSERT, UPDATE and DELETE "
+        "on its tables, and CREATE to make or upgrade them"
+    ),
     "3D000": "does not exist",
     "28P01": "refused the password",
     "28000": "refused the user",
