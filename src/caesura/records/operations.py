@@ -369,16 +369,16 @@ class ExtendLeases:
 
 @dataclass(slots=True)
 class ReleaseRuns:
-    """Make running runs pending again → their ids. Of ``workers`` (they are dead), or, None, all whose
-    lease ended before ``now``. Their next attempt fences off whoever held them."""
+    """Make the running runs of workers pending again → their ids. Their next attempt fences off whoever
+    held them. ``leased_until``: only those whose lease says just that, and was not extended since."""
 
-    now: float
-    workers: Sequence[str] | None = None
+    workers: Sequence[str]
+    leased_until: float | None = None
 
 
 @dataclass(slots=True)
-class FindWorkers:
-    """The workers that hold running runs → list of names."""
+class FindLeases:
+    """The leases on running runs → list of (worker, until when), each once."""
 
 
 @dataclass(slots=True)
