@@ -23,7 +23,13 @@ import pytest
 from tests.databases import new_database, open_saver, postgres_url
 
 from caesura.checkpoint.memory import InMemorySaver
-from caesura.checkpoint.operations import FindInterrupts, FindNamespaces, FindThreads, History
+from caesura.checkpoint.operations import (
+    FindInterrupts,
+    FindNamespaces,
+    FindThreads,
+    History,
+    PutWrites,
+)
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import StaleThreadError
 from caesura.graph import START, StateGraph
@@ -298,6 +304,29 @@ def test_a_nested_graph_that_begins_after_its_thread_was_deleted_asks_nobody(sav
         graph.invoke({"log": []}, config("thread-0"))
     assert left_of(saver) == []
     assert sorted(walk_once(saver)) == ["again", "once"]
+
+
+def test_a_write_that_meets_a_deletion_under_way_waits_for_it_and_is_refused(
+    tmp_path: Path,
+) -> None:
+    with (
+        new_database("postgres", tmp_path) as name,
+        closing(open_saver(name)) as saver,
+        psycopg.connect(postgres_url(), autocommit=True) as keeper,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        program(saver, tmp_path).invoke({"log": []}, config("thread-0"))
+        [root] = [space for space in saver.execute(FindNamespaces("thread-0")) if not space.ns]
+        put = PutWrites("thread-0", "", root.head_id, "task", "", [("log", ["late"])])
+        keeper.execute(f"SET search_path TO {saver.dialect.schema}")
+        with keeper.transaction():
+            keeper.execute("DELETE FROM thread_checkpoints")
+            keeper.execute("DELETE FROM thread_writes")
+            putting = pool.submit(saver.execute, put)
+            until(lambda: putting.done() or held_up(keeper) == 1)
+        with pytest.raises(StaleThreadError):
+            putting.result()
+        assert rows_of(saver, "SELECT count(*) FROM thread_writes") == [(0,)]
 
 
 # --- two runs ------------------------------------------------------------------------------------
