@@ -1,8 +1,9 @@
 """The two packages measured: the names that programs import, and savers on equal terms.
 
 Equal terms: both SQLite savers write a WAL with the same ``PRAGMA synchronous`` (NORMAL, or FULL where
-the kind says so), both Postgres savers use the same server with its settings, each in a schema of its
-own, and tables are made before the clock starts.
+the kind says so; or each as it comes, where what is stored is a question or an answer), both Postgres
+savers use the same server with its settings, each in a schema of its own, and tables are made before
+the clock starts.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Package:
                 yield await self._on_sqlite(where, stack)
 
     async def _on_sqlite(self, where: Place, stack: AsyncExitStack) -> Any:
-        """LangGraph's savers leave SQLite's default, FULL; Caesura's choose NORMAL. Here both are told."""
+        """LangGraph's savers leave SQLite's default, FULL; Caesura's choose NORMAL, and FULL for questions
+        and answers. Here both are told, unless they are to be as they come."""
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         where.file = Path(folder) / "bench.sqlite"
         level = "full" if where.kind == "sqlite-full" else "normal"
@@ -55,13 +57,13 @@ class Package:
             opening = self.load("checkpoint.sqlite.aio").AsyncSqliteSaver.from_conn_string
             saver = await stack.enter_async_context(opening(str(where.file), **ours))
             await saver.setup()
-            if not ours:
+            if not ours and where.kind != "sqlite-default":
                 await saver.conn.execute(f"PRAGMA synchronous = {level}")
             return saver
         opening = self.load("checkpoint.sqlite").SqliteSaver.from_conn_string
         saver = stack.enter_context(opening(str(where.file), **ours))
         saver.setup()
-        if not ours:
+        if not ours and where.kind != "sqlite-default":
             saver.conn.execute(f"PRAGMA synchronous = {level}")
         return saver
 

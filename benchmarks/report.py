@@ -15,6 +15,7 @@ SAVERS = {
     "memory": "memory",
     "sqlite": "SQLite",
     "sqlite-full": "SQLite, full",
+    "sqlite-default": "SQLite, as it comes",
     "postgres": "Postgres",
     "": "",
 }
@@ -65,6 +66,7 @@ _COLOURS = {
     "memory": "#4c9f70",
     "sqlite": "#2f6db5",
     "sqlite-full": "#7fa8d6",
+    "sqlite-default": "#2f6db5",
     "postgres": "#8a5bb0",
     "": "#c98a2b",
 }

@@ -391,6 +391,7 @@ class Workload:
 
 ALL = ("none", "memory", "sqlite", "postgres")
 STORED = ("memory", "sqlite", "sqlite-full", "postgres")
+PAUSED = ("memory", "sqlite-default", "sqlite-full", "postgres")
 _STEP, _TASK = {"a step": "µs"}, {"a task": "µs"}
 
 WORKLOADS: dict[str, Workload] = {
@@ -398,7 +399,7 @@ WORKLOADS: dict[str, Workload] = {
     "fan-out": Workload(fan_out, "{size} `Send`s", _TASK, 500, 5, ALL),
     "tasks": Workload(tasks, "{size} tasks in sequence", _TASK, 200, 5, ALL),
     "tasks-at-once": Workload(tasks_at_once, "{size} tasks at once", _TASK, 200, 5, ALL),
-    "pause": Workload(pause, "{size} threads", {"a pause": "µs", "a resume": "µs"}, 100, 3, STORED),
+    "pause": Workload(pause, "{size} threads", {"a pause": "µs", "a resume": "µs"}, 100, 3, PAUSED),
     "wide": Workload(wide, f"a state of {KEYS} keys, {{size}} steps", _STEP, 100, 3, ALL),
     "nested": Workload(nested, "a nested graph, {size} turns", {"a turn": "µs"}, 100, 2, ALL),
     "streams": Workload(

@@ -128,7 +128,8 @@ def stored_bytes(saver: InMemorySaver | SqliteSaver | PostgresSaver) -> int:
         return Path(saver.conn.execute("PRAGMA database_list").fetchone()[2]).stat().st_size
     with psycopg.connect(postgres_url()) as connection:
         cursor = psycopg.RawCursor(connection)
-        tables = {"thread_checkpoints": "body", "thread_writes": "value"}
+        body = "body || coalesce(closing, '')"
+        tables = {"thread_checkpoints": body, "thread_writes": "value"}
         sizes = [f"(SELECT coalesce(sum(length({c})), 0) FROM {t})" for t, c in tables.items()]
         cursor.execute(saver.dialect.sql(f"SELECT {' + '.join(sizes)}").encode())
         (found,) = cursor.fetchone() or (0,)

@@ -269,15 +269,23 @@ class DuplicateInterruptKeyError(CaesuraError):
 
 
 class StaleThreadError(CaesuraError):
-    """Another run moved this thread on. This run's commit was refused and nothing of it is stored."""
+    """Another run moved this thread on, or it was cut back. This run's commit was refused and stored
+    nothing.
+    """
 
     code = "stale_thread"
 
     def __init__(self, thread_id: str, expected: str | None, found: str | None) -> None:
+        if (found or "") < (expected or ""):
+            what = (
+                "was cut back while this run went on: its checkpoints were deleted, or its database "
+                "crashed and lost those of the last moment"
+            )
+        else:
+            what = "was moved on by another run"
         super().__init__(
-            f"Thread {thread_id!r} was moved on by another run: this run stands on checkpoint "
-            f"{expected or '(none)'}, the newest is {found or '(none)'}. Nothing was stored. "
-            "Load the state again and decide anew."
+            f"Thread {thread_id!r} {what}. This run stands on checkpoint {expected or '(none)'}, the "
+            f"newest is {found or '(none)'}. Nothing was stored. Load the state again and decide anew."
         )
         self.thread_id, self.expected, self.found = thread_id, expected, found
 

@@ -262,6 +262,7 @@ def operations(walker: Walker) -> list[Any]:
             opened=opened,
             superseded=[("i1", "i3", "x")],
             done=True,
+            mended=True,
             expected_head=head,
         ),
         Accept(

@@ -136,7 +136,7 @@ def test_who_may_not_make_tables_is_told_and_makes_none(user: Limited) -> None:
         saver.setup()
 
 
-@pytest.mark.parametrize("missing", RIGHTS)
+@pytest.mark.parametrize("missing", ["SELECT", "INSERT", "UPDATE"])
 @pytest.mark.parametrize("program", list(CASES))
 def test_a_run_whose_user_lacks_a_right_is_told_and_goes_on_once_it_is_granted(
     program: str, missing: str, user: Limited

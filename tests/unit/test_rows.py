@@ -23,11 +23,12 @@ from caesura.checkpoint.rows import (
     fold,
     orphans,
     seal_interrupt,
+    unpack_writes,
     unseal_interrupt,
     walk,
 )
 from caesura.checkpoint.serde.jsonplus import JsonPlusSerializer
-from caesura.errors import SerializationError, StorageError
+from caesura.errors import DeserializationError, SerializationError, StorageError
 from caesura.interrupts.lifecycle import MOVES, is_within, supersede, withdraw
 
 CODEC = Codec(JsonPlusSerializer())
@@ -234,3 +235,19 @@ def test_ids_sort_in_the_order_of_making() -> None:
     assert mixed == sorted(mixed)
     assert all(str(UUID(i)) == i for i in mixed)
     assert uuid6(node=1, clock_seq=-2).hex.endswith("bffe000000000001")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        b"\x01",
+        b"\x91\x01",
+        b"\x91\x95\xa1t\x00\xa1p\xa1c\xa1v",
+        b"\x91\x94\xa1t\x00\xa1p\xa1c",
+    ],
+)
+def test_damaged_writes_are_refused_and_not_guessed(data: bytes) -> None:
+    with pytest.raises(DeserializationError):
+        unpack_writes(data)

@@ -1,7 +1,7 @@
 """Reading checkpoints backward, page by page, without folding any of them from the start. Pure.
 
 A `Reader` is where one reading stands. `Reader.page` is a generator: it yields what it wants to
-read (`Headlines`, `Walk`, `Writes`, `Asked`), is sent the stored rows, and returns the next
+read (`Headlines`, `Walk`, `Writes`, `Closing`, `Asked`), is sent the stored rows, and returns the next
 checkpoints. Between two pages nothing is locked, so a reading may be as slow as its reader; each
 page is consistent in itself.
 """
@@ -35,17 +35,24 @@ class Walk(NamedTuple):
 
 
 class Writes(NamedTuple):
-    """All writes on the checkpoints from ``first`` to ``last`` → ``(checkpoint_id, WriteRow)``s."""
+    """Writes on the checkpoints from ``first`` to ``last``, stored by themselves →
+    ``(checkpoint_id, WriteRow)``s."""
 
     first: str
     last: str
+
+
+class Closing(NamedTuple):
+    """Writes on a checkpoint, stored with the row after it → `pack_writes` of them, or None."""
+
+    checkpoint_id: str
 
 
 class Asked(NamedTuple):
     """All interrupts of the namespace and below → `InterruptRow`s, in order of asking."""
 
 
-Request = Headlines | Walk | Writes | Asked
+Request = Headlines | Walk | Writes | Closing | Asked
 
 
 class Reader:
@@ -58,6 +65,8 @@ class Reader:
         self._before = op.before
         self._left = op.limit
         self._head_id: str | None = None
+        self._closing: dict[str | None, bytes] = {}
+        """Checkpoint of this page → what the row after it holds of its writes."""
         self._strands: list[Strand] = []
         self._live: list[InterruptRow] = []
         self._inside: dict[str, list[InterruptRow]] = defaultdict(list)
@@ -95,6 +104,7 @@ class Reader:
         found: list[Row] = yield Headlines(self._before, limit)
         self.exhausted = len(found) < limit
         if found:
+            yield from self._note_closing(found)
             self._before = found[-1].checkpoint_id
         if wanted:
             decode = self._codec.decode
@@ -105,11 +115,20 @@ class Reader:
             self.exhausted = self.exhausted or self._left == 0
         return found
 
+    def _note_closing(self, found: Sequence[Row]) -> Generator[Request, Any, None]:
+        newest = found[0].checkpoint_id
+        self._closing = {row.parent_id: row.closing for row in found if row.closing is not None}
+        if newest != self._head_id and (closing := (yield Closing(newest))) is not None:
+            self._closing[newest] = closing
+
     def _writes(self, found: Sequence[Row]) -> Generator[Request, Any, dict[str, list[WriteRow]]]:
         grouped: dict[str, list[WriteRow]] = defaultdict(list)
         pairs = yield Writes(found[-1].checkpoint_id, found[0].checkpoint_id)
-        for checkpoint_id, row in pairs:
-            grouped[checkpoint_id].append(row)
+        for checkpoint_id, write in pairs:
+            grouped[checkpoint_id].append(write)
+        for row in found:
+            closing = self._closing.get(row.checkpoint_id)
+            grouped[row.checkpoint_id] = rows.with_closing(grouped[row.checkpoint_id], closing)
         return grouped
 
     def _strand(self, checkpoint_id: str) -> Generator[Request, Any, Strand | None]:

@@ -2,7 +2,7 @@
 
 `Saver.execute(op)` and `await Saver.aexecute(op)` take one of these and return what its docstring
 says. Each operation is one atomic transaction within one thread: all of it is stored, or nothing is
-and an error is raised. An operation that returned is durable. Operations hold plain Python values;
+and an error is raised. How durable it is then, its ``sync`` says. Operations hold plain Python values;
 encoding them is the saver's work.
 
 A saver stores a checkpoint as the *changes* against its parent. Reading folds the changes from the
@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 InterruptStatus = Literal["open", "answered", "withdrawn", "superseded"]
+Sync = Literal["lazy", "usual", "now"]
+"""When what an operation stored survives a crash of the machine: within a second; as the database is set
+up; before the operation returns. The death of a process undoes none of them."""
 SHAPE: Final = 4
 """The form of checkpoints that the engine stores, and the newest that it reads."""
 Version = Any
@@ -165,6 +168,7 @@ class Commit:
     writes: Sequence[TaskWrites] = ()
     closing: Sequence[PutWrites] = ()
     under: tuple[str, str] | None = None
+    sync: Sync = "usual"
 
 
 ANY_HEAD = "*"
@@ -179,7 +183,7 @@ class PutWrites:
     the special channels ``__error__ __scheduled__ __interrupt__ __resume__`` are overwritten.
     ``opened`` rows are inserted (an id that exists already is left as it is); each pair of
     ``superseded`` closes an open or answered row in favour of a new one: (old id, new id, reason).
-    ``done``: mark the rows of this task done; an error stored for this task goes. If ``opened`` is
+    ``done``: mark the rows of this task done. ``mended``: an error stored for it goes. If ``opened`` is
     not empty and ``expected_head`` is given, the newest checkpoint must be it, else
     `StaleThreadError`; so is refused what hangs on a checkpoint that is not there (any more), unless
     it is ``early``.
@@ -194,9 +198,18 @@ class PutWrites:
     opened: Sequence[InterruptRow] = ()
     superseded: Sequence[tuple[str, str, str]] = ()
     done: bool = False
+    mended: bool = False
     expected_head: str | None = None
     early: bool = False
     """May come before its checkpoint, as those of LangGraph's own loop do."""
+    sync: Sync = "usual"
+
+
+@dataclass(slots=True)
+class Flush:
+    """Make sure of what was stored lazily, as the database is set up → None."""
+
+    thread_id: str
 
 
 class Answer(NamedTuple):
@@ -209,7 +222,7 @@ class Answer(NamedTuple):
 
 @dataclass(slots=True)
 class Accept:
-    """Accept answers, all or none → the answered `InterruptRow`s, in the order given.
+    """Accept answers, all or none, and at once → the answered `InterruptRow`s, in the order given.
 
     The check and the write are one atomic step. Refusals (nothing is stored): unknown id →
     `UnknownInterruptError`; answered → `AlreadyAnsweredError`; withdrawn or superseded →

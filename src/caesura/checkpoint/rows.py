@@ -24,6 +24,8 @@ from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
 
+from ormsgpack import packb, unpackb
+
 from caesura.checkpoint.operations import (
     SHAPE,
     Accept,
@@ -150,6 +152,8 @@ class Row(NamedTuple):
     metadata: bytes
     body: bytes
     """Encoded ``[values or patches, versions, seen, updated]``."""
+    closing: bytes | None = None
+    """What tasks wrote on the parent, and was stored with this row (`pack_writes`)."""
 
 
 class State(NamedTuple):
@@ -161,7 +165,9 @@ class State(NamedTuple):
     updated: list[str] | None
 
 
-def encode_commit(codec: Codec, op: Commit, *, full: bool = False) -> Row:
+def encode_commit(
+    codec: Codec, op: Commit, *, full: bool = False, closing: bytes | None = None
+) -> Row:
     """The row that stores ``op``: changes, or everything if that is due (or ``full``)."""
     metadata = op.metadata
     encoded = codec.encode(metadata if type(metadata) is dict else dict(metadata))
@@ -173,9 +179,9 @@ def encode_commit(codec: Codec, op: Commit, *, full: bool = False) -> Row:
         grown, dead = weigh(op, len(body))
         worth, weight = chain.snapshot_weight + grown, chain.weight + dead
         if weight < worth:
-            return Row(op.checkpoint_id, op.parent_id, worth, weight, *head, body)
+            return Row(op.checkpoint_id, op.parent_id, worth, weight, *head, body, closing)
     body = encode_full(codec, op.full(), op.updated)
-    return Row(op.checkpoint_id, op.parent_id, len(body) + ROW_WEIGHT, 0, *head, body)
+    return Row(op.checkpoint_id, op.parent_id, len(body) + ROW_WEIGHT, 0, *head, body, closing)
 
 
 def _full_is_sure(op: Commit, chain: Chain) -> bool:
@@ -396,6 +402,36 @@ def encode_writes(
             i, repeated = special[channel], len(writes) > 1
         made.append(WriteRow(task_id, i, task_path, channel, encode(value)))
     return list({row.idx: row for row in made}.values()) if repeated else made
+
+
+def pack_writes(writes: Sequence[WriteRow]) -> bytes:
+    """Writes in one piece. Their values are encoded, and so concealed, already."""
+    return packb([tuple(write) for write in writes])
+
+
+def unpack_writes(data: bytes) -> list[WriteRow]:
+    """What `pack_writes` was given. Raises `DeserializationError`."""
+    try:
+        return [_whole(write) for write in unpackb(data)]
+    except (ValueError, TypeError):
+        raise DeserializationError("What tasks wrote on a checkpoint is damaged") from None
+
+
+def _whole(stored: Any) -> WriteRow:
+    if [type(each) for each in stored] != [str, int, str, str, bytes]:
+        raise ValueError(stored)
+    return WriteRow._make(stored)
+
+
+def with_closing(writes: Iterable[WriteRow], closing: bytes | None) -> list[WriteRow]:
+    """All writes on a checkpoint, of which those stored by themselves came first."""
+    if closing is None:
+        return list(writes)
+    both = {(write.task_id, write.idx): write for write in writes}
+    for write in unpack_writes(closing):
+        if write.idx < 0 or (write.task_id, write.idx) not in both:
+            both[write.task_id, write.idx] = write
+    return list(both.values())
 
 
 _write_order = attrgetter("task_path", "task_id", "idx")

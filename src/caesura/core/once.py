@@ -132,7 +132,8 @@ class OneCall:
     def _note(self, number: int, what: str, entry: dict[str, Any]) -> Store:
         state, id = self.turn.state, self._id(number, what)
         state.writes[id] = writes = [(EFFECT, entry)]
-        return Store(PutWrites(state.thread_id, state.ns, state.checkpoint_id, id, "", writes))
+        note = PutWrites(state.thread_id, state.ns, state.checkpoint_id, id, "", writes, sync="now")
+        return Store(note)
 
     def _start(self, number: int) -> Generator[Store, Any, dict[str, Any]]:
         """Store that the call starts → the entry that counts, which another run may have written."""

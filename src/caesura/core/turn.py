@@ -9,7 +9,9 @@ for a person); take from the cache, if there is one, what it knows of the others
 *settle* each as it ends, which stores its writes beside the checkpoint, so that it is never run
 again; when all have ended, fold the writes into the state and save it as the next checkpoint. The
 writes of the task that ends last are stored in the same transaction as the checkpoint they lead to.
-A pause stores the interrupts and ends the run.
+A pause stores the interrupts and ends the run. Steps are stored lazily, unless the run is to be "sync":
+the database may take a moment to write them to its disk; a pause, an answer and the end of the run do not
+count before all of it is there.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from caesura.callbacks import GraphInterruptEvent, GraphLifecycleStatus, GraphResumeEvent
-from caesura.checkpoint.operations import Commit, InterruptRow, PutWrites
+from caesura.checkpoint.operations import Commit, Flush, InterruptRow, PutWrites, Sync
 from caesura.constants import CALLER, ERROR, INTERRUPT, NO_WRITES, NS_SEP
 from caesura.core import events
 from caesura.core.answers import asked_under, may_advance, rows_under
@@ -39,6 +41,7 @@ from caesura.errors import (
     GraphDrained,
     GraphRecursionError,
     StaleThreadError,
+    StorageError,
     create_error_message,
 )
 from caesura.errors import ErrorCode as _Code
@@ -134,6 +137,8 @@ class Turn:
         "_fresh",
         "_held",
         "_hold",
+        "_lazy",
+        "_sync",
         "_unsaved",
         "_value_keys",
         "_withdraw",
@@ -164,6 +169,9 @@ class Turn:
         """The checkpoint this run was forked from, for nested graphs with a lasting history."""
         self._hold = request.stored and request.durability == "exit"
         self._held: list[PutWrites] = []
+        self._sync: Sync = "lazy" if request.durability == "async" else "usual"
+        self._lazy = False
+        """Something was stored lazily, and nothing since then that makes sure of it."""
         self.claims: dict[str, str] = {}
         """Tasks this run holds against others → the write that releases each (`core.sharing`)."""
         self.tried: set[tuple[str, ...]] = set()
@@ -197,10 +205,15 @@ class Turn:
             if not (yield from others_went_on(self)):
                 raise
             self.outcome = Outcome("paused")
+        except StorageError:
+            self._lazy = False  # The database has other troubles; what it has is as it says.
+            raise
         finally:
             yield from self._store_closing()
             if self._hold:
                 yield from self._flush()
+            if self._lazy and not self.request.nested:
+                yield Store(Flush(self.request.thread_id))
         if self.request.telling is not None and not self.request.nested:
             yield from self._tell_stop()
         return self.outcome
@@ -469,7 +482,9 @@ class Turn:
             path_text(task.path),
             writes,
             superseded=task.superseded,
-            done=done and (task.failed or bool(self.state.rows)),
+            done=done and bool(self.state.rows),
+            mended=done and task.failed,
+            sync=self._sync,
         )
 
     def _store_pause(self, task: Task) -> Steps:
@@ -483,6 +498,7 @@ class Turn:
             operation = self.writes_of(task, ())
             operation.opened = rows
             operation.expected_head = None if self._hold else self.stored_head
+            operation.sync = "now"
             yield from self._put(operation)
         if self._hold:  # Promise 3 in every durability mode: stored before it is told.
             yield from self._flush()
@@ -495,6 +511,7 @@ class Turn:
 
     def _put(self, operation: PutWrites) -> Steps:
         if not self.hold(operation):
+            self._lazy = operation.sync == "lazy"
             yield Store(operation)
 
     def _store_closing(self) -> Steps:
@@ -636,7 +653,9 @@ class Turn:
             withdraw=self._withdraw,
             closing=() if closing is None else (closing,),
             under=self.request.under if self.stored_head is None else None,
+            sync=self._sync,
         )
+        self._lazy = self._sync == "lazy"
         state.chain = yield Store(operation)
         self._unsaved, self._withdraw = False, None
         self.stored_id = self.stored_head = state.head_id = state.checkpoint_id

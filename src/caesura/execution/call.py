@@ -108,6 +108,7 @@ class Planned:
             return None
         here = turn.state.checkpoint_id
         operation = turn.writes_of(task, ())
+        operation.sync = "now"
         operation.opened = tuple(
             r for r in task.pause or () if r.task_id == task.id or r.checkpoint_id == here
         )

@@ -18,6 +18,7 @@ from caesura.checkpoint.operations import (
     Accept,
     Commit,
     FindInterrupts,
+    Flush,
     History,
     InterruptRow,
     Load,
@@ -186,6 +187,11 @@ def _commit(op: Commit) -> Calls:
     return None
 
 
+def _flush(op: Flush) -> Calls:
+    """Such a saver stores as it is set up to, always."""
+    yield from ()
+
+
 def _put_writes(op: PutWrites) -> Calls:
     config = thread_config(op.thread_id, op.ns, op.checkpoint_id)
     writes = list(op.writes)
@@ -248,6 +254,7 @@ _PERFORM: dict[type, Any] = {
     Load: _load,
     Commit: _commit,
     PutWrites: _put_writes,
+    Flush: _flush,
     Accept: _accept,
     History: _history,
     FindInterrupts: _find,

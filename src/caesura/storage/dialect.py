@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from caesura.checkpoint.operations import Sync
 from caesura.storage.conditions import JsonColumns, PostgresJson, SqliteJson
 
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
@@ -31,18 +32,24 @@ class Dialect:
     """Condition that the parameter stands in a column of text (``{}``), in whatever case."""
     in_bytes: str
     """The same for a column of bytes that are text here and there."""
-    guarded_insert: bool
-    """True if an ``INSERT … SELECT … WHERE`` by itself holds the write lock as it reads."""
+    holding: str
+    """Clause with which a row that a statement reads stays until that statement is committed."""
+    freezing: str
+    """The same for rows that are about to go. Empty: a transaction that writes is alone anyway."""
+    flush: str
+    """Statement that makes sure of what transactions of ``sync`` "lazy" stored. Empty: none does."""
     table_exists: str
     """Statement that gives a row if there is a table; its parameter is `table` of its name."""
-    held: str = ""
-    """Ends a query whose row must be there until the transaction has ended."""
     preparation: tuple[tuple[str | None, str], ...] = ()
     """``(query, statement)`` to make room for tables: the statement, unless the query gives a row."""
 
     def sql(self, statement: str) -> str:
         """``statement`` as this database wants it."""
         return statement
+
+    def also(self, sync: Sync) -> str:
+        """What to add to the conditions of a statement that is a transaction by itself."""
+        return ""
 
     def table(self, name: str) -> str:
         """The full name of a table."""
@@ -59,7 +66,9 @@ SQLITE: Final = Dialect(
     SqliteJson(),
     in_text="instr(lower({}), lower(?)) > 0",
     in_bytes="instr(lower(CAST({} AS TEXT)), lower(?)) > 0",
-    guarded_insert=True,
+    holding="",
+    freezing="",
+    flush="",
     table_exists="SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
 )
 
@@ -77,8 +86,9 @@ _WAIT: Final = 30
 class Postgres(Dialect):
     """PostgreSQL from version 13 on, with all tables in one schema.
 
-    Transactions that write take a lock on what they are about (a thread, mostly), so that what they
-    read stays true until they commit; the others see the database as it was at one moment.
+    Transactions of several statements that write take a lock on what they are about (a thread,
+    mostly), so that what they read stays true until they commit; those that read see the database
+    as it was at one moment. A single statement takes no lock: what it relies on, it holds itself.
     """
 
     schema: str = "caesura"
@@ -98,8 +108,15 @@ class Postgres(Dialect):
     def table(self, name: str) -> str:
         return f'"{self.schema}".{name}'
 
-    def begin(self, writes: bool, scope: str | None, beside: str | None = None) -> str:
-        """One script that begins a transaction, holds what it is about, and tells its id (or 0)."""
+    def also(self, sync: Sync) -> str:
+        return (
+            "" if sync != "lazy" else " AND set_config('synchronous_commit', 'off', true) = 'off'"
+        )
+
+    def begin(
+        self, *, writes: bool, scope: str | None, sync: Sync, beside: str | None = None
+    ) -> str:
+        """One script that begins a transaction, holds what it is about, and tells its id."""
         if not writes:
             return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         # In order: of two transactions that want the same two, none waits for the other's second.
@@ -107,8 +124,9 @@ class Postgres(Dialect):
             {_number(self.schema, name) for name in (scope, beside) if name is not None}
         )
         locks = "".join(f", pg_advisory_xact_lock({number})" for number in numbers)
+        lazily = "SET LOCAL synchronous_commit = off; " if sync == "lazy" else ""
         return (
-            f"BEGIN; SET LOCAL lock_timeout = '{_WAIT}s'; "
+            f"BEGIN; {lazily}SET LOCAL lock_timeout = '{_WAIT}s'; "
             f"SET LOCAL idle_in_transaction_session_timeout = '{_WAIT}s'; "
             f"SELECT pg_current_xact_id()::text{locks}"
         )
@@ -133,9 +151,10 @@ def postgres(schema: str = "caesura") -> Postgres:
         in_bytes=(
             "strpos(lower(encode({}, 'escape')), lower(encode(convert_to(?, 'UTF8'), 'escape'))) > 0"
         ),
-        guarded_insert=False,
+        holding=" FOR KEY SHARE",
+        freezing=" FOR UPDATE",
+        flush="SELECT pg_logical_emit_message(true, 'caesura', '')",
         table_exists="SELECT 1 WHERE to_regclass(?) IS NOT NULL",
-        held=" FOR KEY SHARE",
         preparation=(
             (
                 f"SELECT 1 FROM pg_namespace WHERE nspname = '{schema}'",

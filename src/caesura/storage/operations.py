@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
 from caesura.checkpoint import rows
-from caesura.checkpoint.history import Asked, Headlines, Request, Walk
+from caesura.checkpoint.history import Asked, Closing, Headlines, Request, Walk
 from caesura.checkpoint.operations import (
     ANY_HEAD,
     Accept,
@@ -25,11 +25,13 @@ from caesura.checkpoint.operations import (
     FindNamespaces,
     FindRuns,
     FindThreads,
+    Flush,
     InterruptRow,
     Load,
     Namespace,
     Prune,
     PutWrites,
+    Sync,
     TaskWrites,
     ThreadSummary,
     Withdraw,
@@ -52,6 +54,7 @@ class Begin(NamedTuple):
 
     writes: bool
     scope: str | None = None
+    sync: Sync = "usual"
     beside: str | None = None
 
 
@@ -71,17 +74,37 @@ _EXISTS: Final = (
 )
 
 _INSERT_ROW: Final = f"""
-INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body)
-SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"""
-_IF_HEAD: Final = f" WHERE coalesce(({_HEAD}), '') = ?"
+INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body, closing, follows)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"""
 _REPLACING: Final = """
 ON CONFLICT (thread_id, ns, checkpoint_id) DO UPDATE SET
     parent_id = excluded.parent_id, worth = excluded.worth, weight = excluded.weight,
     ts = excluded.ts, step = excluded.step, run_id = excluded.run_id,
     metadata = excluded.metadata, body = excluded.body"""
-INSERT_ROW_IF_HEAD: Final = _INSERT_ROW + _IF_HEAD + _REPLACING
-INSERT_ROW_UNDER: Final = _INSERT_ROW + _IF_HEAD + f" AND EXISTS ({_EXISTS})" + _REPLACING
 PUT_ROW: Final = _INSERT_ROW + " WHERE true" + _REPLACING
+
+
+@cache
+def insert_row_if_head(dialect: Dialect, sync: Sync, nested: bool = False) -> str:
+    """The statement that stores a checkpoint, if the newest one is the last parameter ('': none). If it
+    is ``nested``, three more name the checkpoint that must be there."""
+    under = f" AND EXISTS ({_EXISTS}{dialect.holding})" if nested else ""
+    return f"""{_INSERT_ROW} WHERE coalesce((
+    SELECT checkpoint_id FROM thread_checkpoints WHERE thread_id = ? AND ns = ?
+    ORDER BY checkpoint_id DESC LIMIT 1{dialect.holding}), '') = ?{under}{dialect.also(sync)}{_REPLACING}"""
+
+
+# What the step left that ends in a checkpoint is found in the row after it (see `commit`).
+NEXT_ROW: Final = """
+SELECT checkpoint_id, parent_id, closing FROM thread_checkpoints
+WHERE thread_id = ? AND ns = ? AND checkpoint_id > ? ORDER BY checkpoint_id LIMIT 1"""
+CLEAR_CLOSING: Final = """
+UPDATE thread_checkpoints SET closing = NULL
+WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?"""
+REFOUND: Final = """
+UPDATE thread_checkpoints SET
+    parent_id = ?, worth = ?, weight = 0, body = ?, closing = NULL, follows = checkpoint_id
+WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?"""
 
 # From a checkpoint up to its full row, in one query: ids decide nothing, parent pointers do.
 WALK: Final = f"""
@@ -93,10 +116,10 @@ WITH RECURSIVE walk ({_ROW}, body) AS (
     FROM walk JOIN thread_checkpoints AS c ON c.checkpoint_id = walk.parent_id
     WHERE walk.weight > 0 AND c.thread_id = ? AND c.ns = ?
 )
-SELECT {_ROW}, body FROM walk"""
+SELECT {_ROW}, body, NULL FROM walk"""
 
 _HEADLINES: Final = f"""
-SELECT {_ROW}, NULL FROM thread_checkpoints WHERE thread_id = ? AND ns = ?%s
+SELECT {_ROW}, NULL, closing FROM thread_checkpoints WHERE thread_id = ? AND ns = ?%s
 ORDER BY checkpoint_id DESC LIMIT ?"""
 NEWEST: Final = _HEADLINES % ""
 NEWEST_BEFORE: Final = _HEADLINES % " AND checkpoint_id < ?"
@@ -145,11 +168,12 @@ _WRITE_BATCH: Final = 32
 
 
 @cache
-def _put_writes_sql(count: int, held: str | None = None) -> str:
-    """Store writes; unless ``held`` is None only if their checkpoint is there, and stays so."""
+def _put_writes_sql(dialect: Dialect, count: int, sync: Sync, hangs: bool = False) -> str:
+    """Store writes; those that hang on a checkpoint only if it is there, and stays so."""
     given = "VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
-    if held is not None:
-        given = f"SELECT * FROM ({given}) AS given WHERE EXISTS ({_EXISTS}{held})"
+    there = f"EXISTS ({_EXISTS}{dialect.holding})" if hangs else "true"
+    if hangs or dialect.also(sync):
+        given = f"SELECT * FROM ({given}) AS given WHERE {there}{dialect.also(sync)}"
     return f"""
 INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE}) {given}
 ON CONFLICT (thread_id, ns, checkpoint_id, task_id, idx) DO UPDATE SET
@@ -164,42 +188,71 @@ _TABLES: Final = ("thread_checkpoints", "thread_writes", "thread_interrupts")
 
 
 def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
-    """`Commit`: one guarded insert, if there is nothing else to store."""
-    row = rows.encode_commit(codec, op)
-    puts = [(put, _encode_put(codec, put)) for put in op.closing]
+    """`Commit`: one guarded insert, if there is nothing else to store.
+
+    A checkpoint that directly follows its parent takes along what the closing tasks wrote on it:
+    one row for both. It is the next row after its parent, and stays so (`_part`).
+    """
+    direct = op.expected_head == op.parent_id
+    kept = direct and all(put.checkpoint_id == op.parent_id for put in op.closing)
+    puts = [(put, *_encode_put(codec, put)) for put in op.closing]
+    closing = [write for _, written, _ in puts for write in written] if kept else []
+    row = rows.encode_commit(codec, op, closing=rows.pack_writes(closing) if closing else None)
     writes = _encode_tasks(codec, op.writes)
-    checked = op.expected_head != ANY_HEAD
-    alone = checked and op.expected_head == op.parent_id
-    if not (alone and dialect.guarded_insert) or puts or writes or op.withdraw is not None:
-        yield Begin(True, op.thread_id)
-    builds = row.weight and not alone
-    if builds and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
+    alone = kept and all(_is_plain(put) for put in op.closing)
+    if not alone or writes or op.withdraw is not None:
+        yield Begin(True, op.thread_id, op.sync)
+    if row.weight and not direct and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
         row = rows.encode_commit(codec, op, full=True)
-    if checked:
-        yield from _insert_guarded(op, row)
-    else:
-        yield PUT_ROW, (op.thread_id, op.ns, *row)
-    for put, encoded in puts:
-        yield from _apply_put(codec, put, *encoded)
-    yield from _store_writes(op.thread_id, op.ns, op.checkpoint_id, writes)
+    yield from _insert(dialect, op, row)
+    for put, written, opened in puts:
+        yield from _apply_put(dialect, codec, put, () if kept else written, opened)
+    yield from _store_writes(dialect, op, writes)
     if op.withdraw is not None:
         scope = _within(op.ns)
         yield WITHDRAW_WITHIN, (codec.seal_text(op.withdraw), op.ts, op.thread_id, *scope)
     return rows.chain_after(row, op.chain)
 
 
-def _insert_guarded(op: Commit, row: Row) -> Statements:
-    values = (op.thread_id, op.ns, *row, op.thread_id, op.ns, op.expected_head or "")
-    if op.under is None:
-        stored = yield INSERT_ROW_IF_HEAD, values
-    else:
-        stored = yield INSERT_ROW_UNDER, (*values, op.thread_id, *op.under)
-    if stored == 1:
+def _is_plain(op: PutWrites) -> bool:
+    """True if there are only writes to store."""
+    return not (op.opened or op.superseded or op.done or op.mended)
+
+
+def _insert(dialect: Dialect, op: Commit, row: Row) -> Statements:
+    """Store a row; ``follows`` is the head that it came after, if that is not its parent."""
+    space = (op.thread_id, op.ns)
+    if op.expected_head == ANY_HEAD:
+        yield from _part(dialect, *space, op.checkpoint_id)
+        yield PUT_ROW, (*space, *row, op.checkpoint_id)
         return
+    head = op.expected_head or ""
+    follows = None if op.expected_head == op.parent_id else head
+    values = (*space, *row, follows, *space, head)
+    if op.under is None:
+        stored = yield insert_row_if_head(dialect, op.sync), values
+    else:
+        under = (op.thread_id, *op.under)
+        stored = yield insert_row_if_head(dialect, op.sync, nested=True), (*values, *under)
+    if stored != 1 and not (yield _EXISTS, (*space, op.checkpoint_id)):
+        raise (yield from _stale(op))
+
+
+def _stale(op: Commit) -> Statements:
     head = yield from _head(op)
     if head == op.expected_head and op.under is not None:
-        raise StaleThreadError(op.thread_id, op.under[1], (yield from _head(op, op.under[0])))
-    raise StaleThreadError(op.thread_id, op.expected_head, head)
+        ns, id = op.under
+        return StaleThreadError(op.thread_id, id, (yield from _head(op, ns)))
+    return StaleThreadError(op.thread_id, op.expected_head, head)
+
+
+def _part(dialect: Dialect, thread_id: str, ns: str, checkpoint_id: str) -> Statements:
+    """What the next row holds of this one, or of the one before, moves to a place of its own."""
+    for next_id, parent_id, closing in (yield NEXT_ROW, (thread_id, ns, checkpoint_id)):
+        if closing is not None:
+            parent = PutWrites(thread_id, ns, parent_id, "", "", ())
+            yield from _store_writes(dialect, parent, rows.unpack_writes(closing))
+            yield CLEAR_CLOSING, (thread_id, ns, next_id)
 
 
 def _head(
@@ -225,6 +278,9 @@ def load(dialect: Dialect, codec: Codec, op: Load) -> Statements:
     if not walked:
         return None
     writes = [WriteRow._make(r) for r in (yield WRITES_ON, (*space, checkpoint_id))]
+    if checkpoint_id != head:
+        closing = yield from _closing_of(*space, checkpoint_id)
+        writes = rows.with_closing(writes, closing)
     found = yield INTERRUPTS_OF, (op.thread_id, checkpoint_id, op.ns, *_within(op.ns))
     asked = _unseal(codec, found)
     if op.checkpoint_id is not None and writes:
@@ -268,8 +324,19 @@ def _answer(codec: Codec, thread_id: str, ns: str, request: Request) -> Statemen
         return [Row._make(r) for r in found]
     if isinstance(request, Asked):
         return _unseal(codec, (yield INTERRUPTS_WITHIN, (thread_id, *_within(ns))))
+    if isinstance(request, Closing):
+        return (yield from _closing_of(thread_id, ns, request.checkpoint_id))
     found = yield WRITES_BETWEEN, (*space, request.first, request.last)
     return [(r[0], WriteRow._make(r[1:])) for r in found]
+
+
+def _closing_of(
+    thread_id: str, ns: str, checkpoint_id: str
+) -> Generator[Statement, Any, bytes | None]:
+    """What was stored of the writes on a checkpoint with the row after it."""
+    for _, parent_id, closing in (yield NEXT_ROW, (thread_id, ns, checkpoint_id)):
+        return cast("bytes | None", closing) if parent_id == checkpoint_id else None
+    return None
 
 
 def _within(ns: str) -> tuple[str, str, int, str]:
@@ -284,16 +351,22 @@ def _within(ns: str) -> tuple[str, str, int, str]:
 def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
     """`PutWrites`: one statement, if all there is to store are a few writes."""
     writes, opened = _encode_put(codec, op)
-    if opened or op.superseded or op.done or len(writes) > _WRITE_BATCH:
-        yield Begin(True, op.thread_id)
+    if not _is_plain(op) or len(writes) > _WRITE_BATCH or op.sync == "now":
+        yield Begin(True, op.thread_id, op.sync)
     if opened and op.expected_head is not None:
         head = yield from _head(op)
         if head != op.expected_head and op.expected_head != ANY_HEAD:
             raise StaleThreadError(op.thread_id, op.expected_head, head)
     place = (op.thread_id, op.ns, op.checkpoint_id)
-    stored = yield from _apply_put(codec, op, writes, opened, None if op.early else dialect.held)
+    stored = yield from _apply_put(dialect, codec, op, writes, opened, hangs=not op.early)
     if stored < len(writes) and not op.early and not (yield _EXISTS, place):
         raise StaleThreadError(op.thread_id, op.checkpoint_id, (yield from _head(op)))
+
+
+def flush(dialect: Dialect, codec: Codec, op: Flush) -> Statements:
+    """`Flush`."""
+    if dialect.flush:
+        yield dialect.flush, ()
 
 
 def _encode_put(codec: Codec, op: PutWrites) -> tuple[list[WriteRow], list[tuple[Any, ...]]]:
@@ -310,17 +383,18 @@ def _encode_tasks(codec: Codec, tasks: Sequence[TaskWrites]) -> list[WriteRow]:
 
 
 def _apply_put(
+    dialect: Dialect,
     codec: Codec,
     op: PutWrites,
     writes: Sequence[WriteRow],
     opened: Iterable[tuple[Any, ...]],
-    held: str | None = None,
+    *,
+    hangs: bool = False,
 ) -> Statements:
     """Returns how many of the writes were stored."""
-    if op.done:
+    if op.mended:
         yield DROP_ERROR, (op.thread_id, op.ns, op.checkpoint_id, op.task_id)
-    place = (op.thread_id, op.ns, op.checkpoint_id)
-    stored = yield from _store_writes(*place, writes, held)
+    stored = yield from _store_writes(dialect, op, writes, hangs=hangs)
     for columns in opened:
         yield ASK, (*columns, op.thread_id)
     if op.superseded:
@@ -331,19 +405,19 @@ def _apply_put(
 
 
 def _store_writes(
-    thread_id: str,
-    ns: str,
-    checkpoint_id: str,
+    dialect: Dialect,
+    op: Commit | PutWrites,
     writes: Sequence[WriteRow],
-    held: str | None = None,
+    *,
+    hangs: bool = False,
 ) -> Statements:
-    place = (thread_id, ns, checkpoint_id)
-    there = () if held is None else place
+    place = (op.thread_id, op.ns, op.checkpoint_id)
+    there = place if hangs else ()
     stored = 0
     for start in range(0, len(writes), _WRITE_BATCH):
         batch = writes[start : start + _WRITE_BATCH]
         values = [v for row in batch for v in (*place, *row)]
-        stored += yield _put_writes_sql(len(batch), held), [*values, *there]
+        stored += yield _put_writes_sql(dialect, len(batch), op.sync, hangs), [*values, *there]
     return stored
 
 
@@ -375,7 +449,7 @@ def accept(dialect: Dialect, codec: Codec, op: Accept) -> Statements:
     writes = _encode_tasks(codec, op.writes)
     for answer in op.answers:
         codec.encode(answer.value)
-    yield Begin(True, op.thread_id)
+    yield Begin(True, op.thread_id, "now")
     found = {row.id: row for row in _unseal(codec, (yield OPEN_OF_THREAD, (op.thread_id,)))}
     for interrupt_id in {a.interrupt_id for a in op.answers} - found.keys():
         for row in _unseal(codec, (yield INTERRUPT, (interrupt_id, op.thread_id))):
@@ -385,7 +459,8 @@ def accept(dialect: Dialect, codec: Codec, op: Accept) -> Statements:
         if (yield from _move(codec, found[row.id], row)) != 1:
             raise StorageError(f"Interrupt {row.id} changed while it was answered. Try again.")
     if writes:
-        yield from _store_writes(op.thread_id, op.ns, rows.target_of(op), writes)
+        place = PutWrites(op.thread_id, op.ns, rows.target_of(op), "", "", ())
+        yield from _store_writes(dialect, place, writes)
     return made
 
 
@@ -479,8 +554,8 @@ def find_runs(dialect: Dialect, codec: Codec, op: FindRuns) -> Statements:
 # --- upkeep ----------------------------------------------------------------------------------
 
 _COPY_ROWS: Final = f"""
-INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body)
-SELECT ?, ns, {_ROW}, body FROM thread_checkpoints WHERE thread_id = ?"""
+INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body, closing, follows)
+SELECT ?, ns, {_ROW}, body, closing, follows FROM thread_checkpoints WHERE thread_id = ?"""
 _COPY_WRITES: Final = f"""
 INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE})
 SELECT ?, ns, checkpoint_id, {_WRITE} FROM thread_writes WHERE thread_id = ?"""
@@ -496,6 +571,8 @@ ORDER BY ns, checkpoint_id"""
 def delete_thread(dialect: Dialect, codec: Codec, op: DeleteThread) -> Statements:
     """`DeleteThread`."""
     yield Begin(True, op.thread_id)
+    if dialect.freezing:
+        yield from _headlines(dialect, op.thread_id)
     for table in _TABLES:
         yield f"DELETE FROM {table} WHERE thread_id = ?", (op.thread_id,)
 
@@ -505,6 +582,8 @@ def copy_thread(dialect: Dialect, codec: Codec, op: CopyThread) -> Statements:
     yield Begin(True, op.target_id, beside=op.source_id)
     if (yield NAMESPACES_OF, (op.target_id,)):
         raise StorageError(rows.target_exists(op))
+    if dialect.freezing:  # a step of a run is stored without the thread's lock
+        yield from _headlines(dialect, op.source_id)
     for sql in (_COPY_ROWS, _COPY_WRITES, _COPY_INTERRUPTS):
         yield sql, (op.target_id, op.source_id)
 
@@ -512,28 +591,37 @@ def copy_thread(dialect: Dialect, codec: Codec, op: CopyThread) -> Statements:
 def prune(dialect: Dialect, codec: Codec, op: Prune) -> Statements:
     """`Prune`."""
     yield Begin(True, op.thread_id)
-    for ns, lines in (yield from _headlines(op.thread_id)).items():
+    for ns, lines in (yield from _headlines(dialect, op.thread_id)).items():
         doomed = {line.checkpoint_id for line in lines[:-1]}
-        yield from _remove(codec, op.thread_id, ns, lines, doomed, keep_live=True)
+        yield from _remove(dialect, codec, op.thread_id, ns, lines, doomed, keep_live=True)
 
 
 def delete_runs(dialect: Dialect, codec: Codec, op: DeleteRuns) -> Statements:
     """`DeleteRuns`."""
     yield Begin(True, op.thread_id)
     wanted = set(op.run_ids)
-    for ns, lines in (yield from _headlines(op.thread_id)).items():
+    for ns, lines in (yield from _headlines(dialect, op.thread_id)).items():
         doomed = {line.checkpoint_id for line in lines if line.run_id in wanted}
-        yield from _remove(codec, op.thread_id, ns, lines, doomed, keep_live=False)
+        yield from _remove(dialect, codec, op.thread_id, ns, lines, doomed, keep_live=False)
 
 
-def _headlines(thread_id: str) -> Generator[Statement, Any, dict[str, list[Headline]]]:
+def _headlines(
+    dialect: Dialect, thread_id: str
+) -> Generator[Statement, Any, dict[str, list[Headline]]]:
+    """All checkpoints of a thread. None is built on any of them until the transaction ends."""
+    before, found = None, (yield _HEADS_OF + dialect.freezing, (thread_id,))
+    while (
+        dialect.freezing and found != before
+    ):  # one more may have come while the first were locked
+        before, found = found, (yield _HEADS_OF + dialect.freezing, (thread_id,))
     made: dict[str, list[Headline]] = {}
-    for ns, *line in (yield _HEADS_OF, (thread_id,)):
+    for ns, *line in found:
         made.setdefault(ns, []).append(Headline._make(line))
     return made
 
 
 def _remove(
+    dialect: Dialect,
     codec: Codec,
     thread_id: str,
     ns: str,
@@ -547,7 +635,10 @@ def _remove(
         found = yield WALK, (*space, line.checkpoint_id, *space)
         walked = rows.walk(map(Row._make, found), line.checkpoint_id)
         row = rows.collapsed(codec, walked, parent)
-        yield PUT_ROW, (*space, *row)
+        yield REFOUND, (parent, row.worth, row.body, *space, row.checkpoint_id)
+    for parent_id in {line.parent_id for line in lines if line.checkpoint_id in doomed} - doomed:
+        if parent_id is not None:
+            yield from _part(dialect, *space, parent_id)
     for checkpoint_id in doomed:
         place = (*space, checkpoint_id)
         for table in _TABLES:
@@ -564,6 +655,7 @@ PERFORM: Final[dict[type, Perform]] = {
     Load: load,
     Commit: commit,
     PutWrites: put_writes,
+    Flush: flush,
     Accept: accept,
     Withdraw: withdraw,
     FindInterrupts: find_interrupts,

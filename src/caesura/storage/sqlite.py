@@ -24,8 +24,9 @@ from caesura.storage.operations import Begin, Statements
 from caesura.storage.parts import CHECKPOINTS, performer_of
 
 Durability = Literal["normal", "full"]
-"""``normal``: a commit survives the end of the process, and of the machine once SQLite has synced
-its log; ``full``: it survives the end of the machine at once, at the price of a sync a commit."""
+"""``normal``: a commit survives the end of the process, and of the machine once the log is synced,
+which each question and each answer sees to; ``full``: it survives the end of the machine at once,
+at the price of a sync a commit."""
 
 _MOMENT: Final = 0.002
 """Seconds that a caller who does not want to wait does wait for another thread of this process. An
@@ -73,7 +74,7 @@ class Driver:
         """Perform ``op``; see `caesura.checkpoint.operations` for what that returns and raises.
 
         Raises:
-            Busy: ``wait`` is False and the operation would have to wait.
+            Busy: ``wait`` is False and the operation would have to wait, for others or for the disk.
             StorageError: the database failed, or stayed busy for longer than the timeout.
         """
         deadline = None
@@ -84,7 +85,7 @@ class Driver:
             if not self._lock.acquire(timeout=-1 if wait else _MOMENT):
                 raise Busy
             try:
-                return self._attempt(part, perform(SQLITE, codec, op))
+                return self._attempt(part, perform(SQLITE, codec, op), wait)
             except sqlite3.Error as error:
                 now = time.monotonic()
                 deadline = deadline or now + self.timeout
@@ -116,14 +117,14 @@ class Driver:
 
     # --- one operation ---
 
-    def _attempt(self, part: str, steps: Statements) -> Any:
+    def _attempt(self, part: str, steps: Statements, wait: bool) -> Any:
         cursor = self._cursor
         if cursor is None or part not in self._ready:
             cursor = self._prepared(part)
-        return self._converse(cursor, steps)
+        return self._converse(cursor, steps, wait)
 
-    def _converse(self, cursor: sqlite3.Cursor, steps: Statements) -> Any:
-        began, answer = False, None
+    def _converse(self, cursor: sqlite3.Cursor, steps: Statements, wait: bool = True) -> Any:
+        began, synced, answer = False, False, None
         try:
             while True:
                 try:
@@ -135,6 +136,12 @@ class Driver:
                 if type(statement) is Begin:
                     if began:
                         cursor.execute("COMMIT")
+                        began = False
+                    if statement.sync == "now" and self.durable == "normal" and not synced:
+                        if not wait:
+                            raise Busy
+                        cursor.execute("PRAGMA synchronous = FULL")
+                        synced = True
                     cursor.execute("BEGIN IMMEDIATE" if statement.writes else "BEGIN")
                     began, answer = True, None
                 else:
@@ -144,6 +151,9 @@ class Driver:
             if began:
                 self._roll_back()
             raise
+        finally:
+            if synced:
+                cursor.execute("PRAGMA synchronous = NORMAL")
 
     def _roll_back(self) -> None:
         if self.connection.in_transaction:

@@ -56,7 +56,7 @@ def talk(dialect: Postgres, steps: Statements) -> Talk:
         if isinstance(statement, Begin):
             if transaction is not None:
                 yield from _commit(transaction, None)
-            script = dialect.begin(*statement)
+            script = dialect.begin(**statement._asdict())
             rows = yield Query(script, script=True)
             transaction, answer = (rows[0][0] if statement.writes else ""), None
         else:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from caesura.checkpoint.base import empty_checkpoint
+from caesura.checkpoint.base.id import uuid6
 from caesura.checkpoint.operations import (
     ANY_HEAD,
     Accept,
@@ -123,6 +125,58 @@ class EngineContract(SaverContract):
         assert walker.load(first).writes == [("t0", "a", 2)]
         assert walker.load().writes == [("t1", "a", 4), ("t1", "b", 5), ("t2", "a", 3)]
 
+    def test_what_closed_a_checkpoint_is_found_wherever_it_is_read(self, calls: Calls) -> None:
+        walker = Walker(calls)
+        made = [walker.commit({"n": 0})]
+        for n in range(1, 140):
+            closing = PutWrites(THREAD, "", made[-1], f"t{n}", "p", [("n", n), ("m", [n])])
+            made.append(walker.commit({"n": n}, closing=[closing]))
+        wanted = [[(f"t{n}", "n", n), (f"t{n}", "m", [n])] for n in range(1, 140)] + [[]]
+        assert [walker.load(i).writes for i in made] == wanted
+        for before, left in ((None, 140), (made[100], 100), (made[64], 64)):
+            found = calls.execute(History(THREAD, "", before=before))
+            assert [h.writes for h in found] == wanted[left - 1 :: -1]
+        odd = calls.execute(History(THREAD, "", filter={"step": 7}))
+        assert [h.writes for h in odd] == [wanted[7]]
+
+    def test_what_closed_a_checkpoint_stays_when_another_comes_between(self, calls: Calls) -> None:
+        walker = Walker(calls)
+        first, between = walker.commit({"a": 1}), str(uuid6())
+        closing = PutWrites(THREAD, "", first, "t0", "p", [("a", 2)])
+        second = walker.commit({"a": 2}, closing=[closing])
+        calls.put(config(checkpoint_id=first), {**empty_checkpoint(), "id": between}, {}, {})
+        found = calls.execute(History(THREAD, ""))
+        assert [h.checkpoint_id for h in found] == [second, between, first]
+        assert [h.writes for h in found] == [[], [], [("t0", "a", 2)]]
+        assert walker.load(first).writes == [("t0", "a", 2)]
+        assert walker.load(between).writes == []
+
+    def test_what_was_written_first_counts_when_a_step_is_run_again(self, calls: Calls) -> None:
+        walker = Walker(calls)
+        first = walker.commit({"a": 1})
+        calls.execute(PutWrites(THREAD, "", first, "t0", "p", [("a", "first")]))
+        again = PutWrites(THREAD, "", first, "t0", "p", [("a", "again"), ("b", 1)])
+        walker.commit({"a": 2}, closing=[again])
+        assert walker.load(first).writes == [("t0", "a", "first"), ("t0", "b", 1)]
+
+    def test_deleting_a_run_leaves_what_it_wrote_on_the_checkpoints_of_others(
+        self, calls: Calls
+    ) -> None:
+        walker = Walker(calls)
+        first = walker.commit({"a": 1}, metadata={"run_id": "one", "step": 0})
+        closing = PutWrites(THREAD, "", first, "t0", "p", [("a", 2)])
+        second = walker.commit({"a": 2}, closing=[closing], metadata={"run_id": "two", "step": 1})
+        third = walker.commit({"a": 3}, metadata={"run_id": "three", "step": 2})
+        calls.call("delete_for_runs", ["two"])
+        found = calls.execute(History(THREAD, ""))
+        assert [(h.checkpoint_id, h.parent_id) for h in found] == [(third, first), (first, None)]
+        assert walker.load(first).writes == [("t0", "a", 2)]
+        assert walker.load(third).values == {"a": 3}
+        assert calls.execute(Load(THREAD, "", second)) is None
+        walker.chain = walker.load().chain
+        walker.commit({"a": 4})
+        assert walker.load().values == {"a": 4}
+
     def test_what_cannot_be_stored_is_named_by_its_path_and_nothing_is_stored(
         self, calls: Calls
     ) -> None:
@@ -164,7 +218,9 @@ class EngineContract(SaverContract):
         calls.execute(PutWrites(THREAD, "", head, "task-1", "p", [("__error__", "boom")]))
         calls.execute(PutWrites(THREAD, "", head, "task-2", "p", [("__error__", "stays")]))
         calls.execute(Accept(THREAD, [Answer("i1", "yes")], AT))
-        calls.execute(PutWrites(THREAD, "", head, "task-1", "p", [("a", 2)], done=True))
+        calls.execute(
+            PutWrites(THREAD, "", head, "task-1", "p", [("a", 2)], done=True, mended=True)
+        )
         found = walker.load()
         assert found.writes == [("task-1", "a", 2), ("task-2", "__error__", "stays")]
         assert [row.done for row in found.rows] == [True]

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self, cast
 
 from caesura.checkpoint import rows
-from caesura.checkpoint.history import Asked, Headlines, Request, Walk
+from caesura.checkpoint.history import Asked, Closing, Headlines, Request, Walk
 from caesura.checkpoint.operations import (
     ANY_HEAD,
     Accept,
@@ -27,6 +27,7 @@ from caesura.checkpoint.operations import (
     FindNamespaces,
     FindRuns,
     FindThreads,
+    Flush,
     History,
     InterruptRow,
     Load,
@@ -256,6 +257,8 @@ class InMemorySaver(EngineSaver):
         if isinstance(request, Asked):
             within = [c for c in thread.interrupts.values() if lifecycle.is_within(c[_NS], op.ns)]
             return [self._unseal(c) for c in within]
+        if isinstance(request, Closing):
+            return None
         found = space.writes.items()
         return [
             (i, row) for i, ws in found if request.first <= i <= request.last for row in ws.values()
@@ -292,7 +295,7 @@ class InMemorySaver(EngineSaver):
     def _apply_put(self, op: PutWrites, writes: list[WriteRow], opened: list[_Sealed]) -> None:
         """Nothing in here can be refused."""
         space = self._space(op.thread_id, op.ns)
-        if op.done:
+        if op.mended:
             space.writes.get(op.checkpoint_id, {}).pop((op.task_id, -1), None)
         if writes:
             self._add_writes(space, op.checkpoint_id, writes)
@@ -526,6 +529,7 @@ _PERFORM: Final[dict[type, Callable[[InMemorySaver, Any], Any]]] = {
     Load: InMemorySaver._load,
     Commit: InMemorySaver._commit,
     PutWrites: InMemorySaver._put_writes,
+    Flush: lambda saver, op: None,
     Accept: InMemorySaver._accept,
     Withdraw: InMemorySaver._withdraw,
     FindInterrupts: InMemorySaver._find_interrupts,

@@ -29,7 +29,8 @@ class SqliteSaver(EngineSaver):
         it
             with ``check_same_thread=False`` if several threads, or async programs, use the saver.
         serde: turns values into bytes and back.
-        durable: ``"normal"`` (a commit survives the process) or ``"full"`` (and a power cut).
+        durable: ``"normal"`` (a commit survives the process; questions and answers, with all before them,
+            a power cut) or ``"full"`` (every commit survives a power cut).
         timeout: seconds to wait for other processes.
 
     Raises:

@@ -93,7 +93,7 @@ def accept(dialect: Dialect, codec: Codec, op: AcceptRun) -> Statements:
     if op.bind is not None:
         codec.encode(op.bind.resume)
     thread_id = op.run.thread_id
-    yield Begin(True, thread_id)
+    yield Begin(True, thread_id, "now" if op.answers or op.bind is not None else "usual")
     if op.idempotency is not None:
         repeated = yield from _repeated(dialect, op)
         if repeated is not None:

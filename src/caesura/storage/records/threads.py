@@ -240,7 +240,8 @@ def measure(dialect: Dialect, codec: Codec, op: MeasureThread) -> Statements:
     """`MeasureThread`."""
     yield READ
     rows = yield (
-        "SELECT count(*), coalesce(sum(length(body) + length(metadata)), 0), "
+        "SELECT count(*), "
+        "coalesce(sum(length(body) + length(metadata) + coalesce(length(closing), 0)), 0), "
         "coalesce(sum(length(body)), 0) FROM thread_checkpoints WHERE thread_id = ?",
         (op.thread_id,),
     )

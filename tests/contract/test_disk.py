@@ -1,0 +1,210 @@
+"""What waits for the disk: questions, answers, effects and the ends of runs; steps do not."""
+
+from __future__ import annotations
+
+import operator
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from tests.databases import postgres_saver
+
+import caesura.storage.postgres as driver
+from caesura.checkpoint.sqlite import SqliteSaver
+from caesura.func import entrypoint, task
+from caesura.graph import START, StateGraph
+from caesura.storage.sqlite import connect
+from caesura.types import Command, interrupt
+
+FULL, NORMAL = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
+LAZY = "set_config('synchronous_commit', 'off', true)"
+LAZILY = "SET LOCAL synchronous_commit = off"
+
+
+class Log(TypedDict):
+    """A list that grows."""
+
+    log: Annotated[list[Any], operator.add]
+
+
+def asking(saver: Any) -> Any:
+    """Steps, and a question in the third."""
+    builder = StateGraph(Log)
+    for name in ("one", "two"):
+        builder.add_node(name, lambda s, name=name: {"log": [name]})
+    builder.add_node("ask", lambda s: {"log": [interrupt("pay?")]})
+    return _in_a_row(builder).compile(checkpointer=saver)
+
+
+def _in_a_row(builder: StateGraph[Any]) -> StateGraph[Any]:
+    names = [START, *builder.nodes]
+    for before, after in pairwise(names):
+        builder.add_edge(before, after)
+    return builder
+
+
+def paying(saver: Any) -> Any:
+    """An effect in a flow."""
+
+    @task(effect=True)
+    def pay(n: int) -> int:
+        return n
+
+    @entrypoint(checkpointer=saver)
+    def flow(n: int) -> int:
+        return pay(n).result()
+
+    return flow
+
+
+CONFIG: Any = {"configurable": {"thread_id": "t"}}
+
+
+# --- SQLite ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def told(saver: SqliteSaver) -> Iterator[list[tuple[str, int]]]:
+    """What is said to the database meanwhile, and by which thread."""
+    said: list[tuple[str, int]] = []
+    saver.conn.set_trace_callback(lambda sql: said.append((sql.strip(), threading.get_ident())))
+    yield said
+    saver.conn.set_trace_callback(None)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[SqliteSaver]:
+    with closing(SqliteSaver(connect(str(tmp_path / "db")))) as saver:
+        saver.setup()
+        yield saver
+
+
+def holding(said: list[tuple[str, int]], what: str) -> list[bool]:
+    """For each statement that does ``what``: whether its commit is synced."""
+    level, found = NORMAL, []
+    for sql, _ in said:
+        if sql.startswith("PRAGMA"):
+            level = sql
+        elif what in sql:
+            found.append(level == FULL)
+    assert level == NORMAL
+    return found
+
+
+def test_on_sqlite_questions_and_answers_wait_for_the_disk_and_steps_do_not(
+    sqlite: SqliteSaver,
+) -> None:
+    graph = asking(sqlite)
+    with told(sqlite) as said:
+        graph.invoke({"log": []}, CONFIG)
+    assert holding(said, "INSERT INTO thread_interrupts") == [True]
+    assert set(holding(said, "INSERT INTO thread_checkpoints")) == {False}
+    with told(sqlite) as said:
+        graph.invoke(Command(resume="yes"), CONFIG)
+    assert holding(said, "UPDATE thread_interrupts SET status") == [True]
+    assert holding(said, "INSERT INTO thread_checkpoints") == [False]
+
+
+def test_on_sqlite_both_ends_of_an_effect_wait_for_the_disk(sqlite: SqliteSaver) -> None:
+    with told(sqlite) as said:
+        paying(sqlite).invoke(1, CONFIG)
+    assert holding(said, "__effect__")[0] is True
+
+
+async def test_the_event_loop_does_not_wait_for_the_disk(sqlite: SqliteSaver) -> None:
+    with told(sqlite) as said:
+        await asking(sqlite).ainvoke({"log": []}, CONFIG)
+    here = threading.get_ident()
+    asked = [thread for sql, thread in said if "INSERT INTO thread_interrupts" in sql]
+    steps = [thread for sql, thread in said if "INSERT INTO thread_checkpoints" in sql]
+    assert len(asked) == 1
+    assert here not in asked
+    assert set(steps) == {here}
+
+
+def test_a_failed_commit_leaves_steps_as_they_were(sqlite: SqliteSaver) -> None:
+    graph = asking(sqlite)
+    refusing = "BEGIN SELECT RAISE(ABORT, 'no'); END"
+    sqlite.conn.execute(f"CREATE TRIGGER no BEFORE INSERT ON thread_interrupts {refusing}")
+    with pytest.raises(Exception, match="no"):
+        graph.invoke({"log": []}, CONFIG)
+    assert sqlite.conn.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
+# --- Postgres --------------------------------------------------------------------------------
+
+
+@contextmanager
+def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Transactions sent meanwhile, each as one text."""
+    found: list[str] = []
+
+    class Noting(driver.RawCursor[Any]):
+        def execute(self, query: Any, *args: Any, **more: Any) -> Any:
+            within = bool(found) and found[-1].startswith("BEGIN") and "COMMIT" not in found[-1]
+            if within:
+                found[-1] += f"; {query}"
+            else:
+                found.append(query.strip())
+            return super().execute(query, *args, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver, "RawCursor", Noting)
+        yield found
+
+
+def is_lazy(transaction: str) -> bool:
+    """True if the transaction does not wait for the disk."""
+    return LAZY in transaction or LAZILY in transaction
+
+
+@pytest.mark.parametrize("durability", ["async", "sync"])
+def test_on_postgres_only_steps_within_a_run_are_lazy(
+    durability: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with postgres_saver() as saver:
+        saver.setup()
+        graph = asking(saver)
+        with sent(monkeypatch) as found:
+            graph.invoke({"log": []}, CONFIG, durability=durability)
+        steps = [is_lazy(t) for t in found if ".thread_checkpoints (thread_id" in t]
+        assert steps == [durability == "async"] * 4
+        assert [is_lazy(t) for t in found if ".thread_interrupts (id" in t] == [False]
+        assert "thread_interrupts" in found[-1]  # all before it is on the disk with it
+        with sent(monkeypatch) as found:
+            graph.invoke(Command(resume="yes"), CONFIG, durability=durability)
+        assert [is_lazy(t) for t in found if ".thread_interrupts SET status" in t] == [False]
+        assert ("pg_logical_emit_message" in found[-1]) is (durability == "async")
+        assert not is_lazy(found[-1])
+
+
+def test_on_postgres_a_lazy_commit_changes_nothing_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with postgres_saver() as saver:
+        asking(saver).invoke({"log": []}, CONFIG)
+        connection = saver._driver.connections.take(1)
+        setting = connection.execute("SHOW synchronous_commit").fetchone()
+        saver._driver.connections.give_back(connection)
+        assert setting == ("on",)
+
+
+def test_on_postgres_a_run_that_fails_has_what_it_did_on_the_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(state: Log) -> None:
+        raise ValueError("no")
+
+    builder = StateGraph(Log)
+    builder.add_node("one", lambda s: {"log": [1]})
+    builder.add_node("fail", fail)
+    with postgres_saver() as saver:
+        saver.setup()
+        graph = _in_a_row(builder).compile(checkpointer=saver)
+        with sent(monkeypatch) as found, pytest.raises(ValueError, match="no"):
+            graph.invoke({"log": []}, CONFIG)
+        assert "pg_logical_emit_message" in found[-1]
