@@ -61,7 +61,9 @@ demo-terminal: $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest $(if $(filter-out 0,$(JOBS)),-n $(JOBS) --dist loadfile)
 # What a server is asked in the tests below it is asked once more with its data in PostgreSQL.
 ON_POSTGRES := $(addprefix tests/acceptance/test_,recordings.py sdk_python.py sdk_python_runs.py \
-	server_rights.py)
+	server_rights.py) $(addprefix tests/faults/test_server_,recovery.py races.py \
+	chaos.py::test_a_server_killed_again_and_again_loses_nothing_it_acknowledged \
+	streams.py::test_a_reader_that_stops_holds_nobody_up_and_then_gets_everything_in_order)
 
 test: lint types
 	@$(PYTEST) $(TESTS)

@@ -49,8 +49,8 @@ from caesura.records.operations import (
     CountRuns,
     ExtendLeases,
     Fenced,
+    FindLeases,
     FindRuns,
-    FindWorkers,
     FinishRun,
     GetRun,
     GetThread,
@@ -351,7 +351,7 @@ def test_a_claimed_run_is_held_and_counts_its_attempts(database: Database) -> No
     assert (first.lease_until, first.started_at) == (NOW + 130, at(100))
     assert first.start_checkpoint == "c1"
     database.execute(commit("t", "c2"))
-    database.execute(ReleaseRuns(NOW, ["w"]))
+    database.execute(ReleaseRuns(["w"]))
     second = database.execute(ClaimRun("v", NOW + 200, at(200), NOW + 230))
     assert (second.attempt, second.worker) == (2, "v")
     assert (second.started_at, second.start_checkpoint) == (at(100), "c1")
@@ -428,13 +428,14 @@ def test_a_worker_extends_what_it_holds_and_learns_what_shall_stop(database: Dat
 def test_runs_of_dead_workers_and_ended_leases_are_released(database: Database) -> None:
     for n, (worker, lease) in enumerate([("w", 10), ("v", 10), ("v", 90), ("u", 90)]):
         accept(database, run(f"r{n}", f"t{n}"), claim_for=(worker, NOW + lease))
-    assert sorted(database.execute(FindWorkers())) == ["u", "v", "w"]
-    assert database.execute(ReleaseRuns(NOW + 50, ["w"])) == ["r0"]
-    assert database.execute(ReleaseRuns(NOW + 50)) == ["r1"]
-    assert database.execute(ReleaseRuns(NOW + 50)) == []
+    leases = [("u", NOW + 90), ("v", NOW + 10), ("v", NOW + 90), ("w", NOW + 10)]
+    assert sorted(database.execute(FindLeases())) == leases
+    assert database.execute(ReleaseRuns(["w"])) == ["r0"]
+    assert database.execute(ReleaseRuns(["v"], NOW + 10)) == ["r1"]
+    assert database.execute(ReleaseRuns(["v"], NOW + 10)) == []
     released = database.execute(GetRun("r1"))
     assert (released.status, released.worker, released.attempt) == ("pending", None, 1)
-    assert sorted(database.execute(FindWorkers())) == ["u", "v"]
+    assert sorted(database.execute(FindLeases())) == [("u", NOW + 90), ("v", NOW + 90)]
 
 
 # --- the fence ---
@@ -444,7 +445,7 @@ def test_only_the_attempt_that_holds_a_run_may_store(database: Database) -> None
     held = begin(database, run("r"))
     database.execute(Fenced(commit("t", "c1"), "r", held.attempt))
     assert database.execute(Load("t", "")).checkpoint_id == "c1"
-    database.execute(ReleaseRuns(NOW, ["w"]))
+    database.execute(ReleaseRuns(["w"]))
     for attempt in (1, 2):
         with pytest.raises(LostLeaseError):
             database.execute(Fenced(commit("t", "c2"), "r", attempt))
@@ -459,6 +460,7 @@ def test_an_operation_that_begins_by_itself_and_one_with_nothing_to_store_are_fe
     database: Database,
 ) -> None:
     held = begin(database, run("r"))
+    database.execute(commit("t", "c"))
     opening = PutWrites("t", "", "c", "task", "", [("x", 1)], opened=[question("1")])
     nothing = PutWrites("t", "", "c", "task", "", [])
     for operation in (opening, nothing, DeleteRuns("t", ["other"])):
@@ -515,7 +517,7 @@ def test_a_thread_stays_busy_while_other_runs_wait(database: Database) -> None:
 
 def test_a_stale_attempt_changes_nothing(database: Database) -> None:
     held = begin(database, run("r"))
-    database.execute(ReleaseRuns(NOW, ["w"]))
+    database.execute(ReleaseRuns(["w"]))
     before = dump(database)
     assert finish(database, held) is None
     assert dump(database) == before

@@ -300,6 +300,22 @@ def test_expired_threads_are_those_that_nothing_needs(database: Database) -> Non
     assert database.execute(FindExpired(at(29))) == []
 
 
+def test_a_thread_is_removed_as_expired_only_while_it_is(database: Database) -> None:
+    for name in ("used", "asks", "busy", "over"):
+        database.execute(
+            CreateThread(thread(name, ttl=Ttl(1, "delete"), expires_at=at(60), touched=True))
+        )
+    begin(database, run("r", "busy"))
+    ask(database, question("1", "asks"))
+    database.execute(UpdateThread("used", at(65), ttl=Ttl(1, "delete")))
+    for name in ("used", "asks", "busy"):
+        assert database.execute(RemoveThread(name, expired_at=at(70))) is None
+        assert database.execute(GetThread(name)) is not None
+    assert database.execute(RemoveThread("over", expired_at=at(59))) is None
+    assert database.execute(RemoveThread("over", expired_at=at(70))) == []
+    assert database.execute(GetThread("over")) is None
+
+
 def test_a_thread_is_measured_as_it_is_stored(database: Database) -> None:
     nothing = database.execute(MeasureThread("t"))
     assert nothing == {

@@ -37,6 +37,8 @@ from .programs import CASES, CONFIG, Witness, accepted_answers, persist
 
 EVERY = 1 if os.environ.get("CAESURA_SOAK") else 9
 """Which messages are cut: of how many one."""
+EVERY_COMMIT = 1 if os.environ.get("CAESURA_SOAK") else 5
+"""Which commits are not confirmed."""
 
 
 class Proxy:
@@ -55,6 +57,8 @@ class Proxy:
         """Number of the message at which everything is cut; 0: none."""
         self.after = False
         """Cut when the database has answered it, instead of before it arrives."""
+        self.commits = self.cut_commit = 0
+        """Number of the commit whose confirmation is cut off; 0: none."""
         self.refuses = False
         """Let nobody in."""
         self.stays_away = False
@@ -78,6 +82,7 @@ class Proxy:
         self._pumps = []
         self._answered.clear()
         self.messages, self.cut_at, self.after = 0, cut_at, after
+        self.commits = self.cut_commit = 0
 
     def cut(self) -> None:
         """End all connections at once."""
@@ -135,6 +140,11 @@ class Proxy:
     def _from_server(self, client: socket.socket, server: socket.socket) -> None:
         with suppress(OSError), client, server:
             while said := server.recv(1 << 16):
+                self.commits += b"COMMIT\0" in said
+                if self.cut_commit and self.commits == self.cut_commit:
+                    self.cut_commit = 0
+                    self.cut()
+                    return
                 if server is self._silenced:
                     self._answered.set()
                 else:
@@ -196,24 +206,44 @@ def test_a_program_does_not_notice_a_connection_cut_at_any_message(
         )
 
 
+@pytest.mark.parametrize("program", list(CASES))
+def test_a_commit_that_was_made_but_not_confirmed_is_not_made_again(
+    program: str, proxy: Proxy
+) -> None:
+    proxy.count_anew()
+    with fresh_schema() as schema:
+        run_to_the_end(program, proxy, schema)
+        whole = proxy.commits
+    assert whole > 10, "hardly anything was committed"
+    for n in range(3 + list(CASES).index(program), whole + 1, EVERY_COMMIT):
+        proxy.count_anew()
+        proxy.cut_commit = n
+        with fresh_schema() as schema:
+            _, witness, result = run_to_the_end(program, proxy, schema)
+        assert proxy.cut_commit == 0, "nothing was cut"
+        assert result == CASES[program].result, n
+        assert witness.repeated == [], n
+
+
 def test_an_answer_whose_acceptance_nobody_heard_of_is_accepted_once(proxy: Proxy) -> None:
+    """Whichever message is cut of those in which it is accepted."""
     with fresh_schema() as schema, closing(PostgresSaver(proxy.url, schema=schema)) as saver:
         graph = CASES["entrypoint"].make_sync(Witness([]), saver)
-        graph.invoke(CASES["entrypoint"].input, CONFIG)
-        [row] = saver.execute(FindInterrupts())
-        before = proxy.messages
-        for n in range(1, 8):
-            proxy.messages, proxy.cut_at, proxy.after = 0, n, True
+        for n in itertools.count(1):
+            where: Any = {"configurable": {"thread_id": f"thread-{n}"}}
+            graph.invoke(CASES["entrypoint"].input, where)
+            [row] = saver.execute(FindInterrupts(f"thread-{n}"))
             proxy._answered.clear()
-            try:
-                [accepted] = saver.execute(
-                    Accept(row.thread_id, [Answer(row.id, "yes")], row.asked_at)
-                )
-            except AlreadyAnsweredError:
-                assert n > 1, "the first answer was refused"
-            else:
-                assert n == 1 and accepted.status == "answered"
-        assert before > 0
+            proxy.messages, proxy.cut_at, proxy.after = 0, n, True
+            accept = Accept(row.thread_id, [Answer(row.id, "yes")], row.asked_at)
+            [accepted] = saver.execute(accept)
+            assert accepted.status == "answered"
+            proxy.cut_at = 0
+            if proxy.messages < n:
+                break
+            with pytest.raises(AlreadyAnsweredError):
+                saver.execute(accept)
+        assert n > 4, "hardly anything was said"
 
 
 def test_a_database_that_stays_away_is_reported_and_nothing_is_stored(proxy: Proxy) -> None:

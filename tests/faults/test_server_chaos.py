@@ -18,9 +18,10 @@ from uuid import uuid4
 import pytest
 
 from .server_checker import lines
-from .server_process import SOAK, served
+from .server_process import DATABASE, SOAK, served
 
-SECONDS = 600.0 if SOAK else 60.0
+SECONDS = 600.0 if SOAK else 15.0 if DATABASE == "postgres" else 60.0
+"""On Postgres it is a second look: the whole minute is for the file."""
 BETWEEN_KILLS = 20.0 if SOAK else 4.0
 SEED = random.randrange(10**6) if SOAK else 20261121
 
@@ -45,7 +46,7 @@ def test_a_server_killed_again_and_again_loses_nothing_it_acknowledged(tmp_path:
         counts = json.loads(found.stdout.splitlines()[-1])
         print(f"seed {SEED}, {kills} kills: {counts}")
         assert kills >= SECONDS / BETWEEN_KILLS / 3
-        assert counts["answer"] >= 20, "there was hardly any traffic"
+        assert counts["answer"] >= SECONDS / 3, "there was hardly any traffic"
         errors = [line for line in server.log.splitlines() if '"level": "error"' in line]
         assert errors == []
 

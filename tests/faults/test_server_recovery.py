@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .server_process import SOAK, Served, make_project, served
+from .server_process import SOAK, Served, make_project, place, served
 
 PATIENCE = 40.0  # seconds
 RUNS = 200 if SOAK else 30
@@ -280,11 +280,12 @@ async def test_a_program_that_blocks_the_loop_is_reported_and_not_failed(server:
     assert "run lost" not in server.log
 
 
-async def test_two_processes_on_one_file_run_everything_once_and_tell_each_other(
+async def test_two_processes_on_one_database_run_everything_once_and_tell_each_other(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = make_project(tmp_path_factory.mktemp("two") / "project")
-    both = [Served(folder, N_JOBS_PER_WORKER="3"), Served(folder, N_JOBS_PER_WORKER="3")]
+    where = place()
+    both = [Served(folder, N_JOBS_PER_WORKER="3", **where) for _ in range(2)]
     try:
         for one in both:
             one.start()
@@ -317,7 +318,8 @@ async def test_a_process_beside_a_dead_one_takes_its_runs_over(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     folder = make_project(tmp_path_factory.mktemp("heir") / "project")
-    first, second = Served(folder), Served(folder)
+    where = place()
+    first, second = Served(folder, **where), Served(folder, **where)
     try:
         first.start()
         second.start()

@@ -70,11 +70,17 @@ class Served:
 
 
 @asynccontextmanager
-async def served(directory: Path, config: Mapping[str, Any] | None = None) -> AsyncIterator[Served]:
-    """The project in `PROJECT`, served, with more configuration."""
-    (directory / "graphs.py").write_text(PROJECT)
+async def served(
+    directory: Path,
+    config: Mapping[str, Any] | None = None,
+    *,
+    project: str = PROJECT,
+    database: str | None = None,
+) -> AsyncIterator[Served]:
+    """The project in `PROJECT`, or another, served, with more configuration."""
+    (directory / "graphs.py").write_text(project)
     settings = settings_of({"graphs": GRAPHS, **(config or {})}, directory / "caesura.json")
-    plan = Plan(settings, Environment(), str(directory / "data.sqlite"))
+    plan = Plan(settings, Environment(), database or str(directory / "data.sqlite"))
     async with running(plan) as (app, server):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
@@ -99,9 +105,9 @@ class HeldClock(Clock):
 
 
 @contextmanager
-def held(at: str) -> Iterator[HeldClock]:
+def held(at: str, kind: type[HeldClock] = HeldClock) -> Iterator[HeldClock]:
     """The program's clock, held at a time."""
-    clock = HeldClock(at)
+    clock = kind(at)
     before = use_clock(clock)
     try:
         yield clock

@@ -360,6 +360,24 @@ async def test_an_expired_thread_that_waits_for_a_person_stays(
     assert (await api.json("GET", f"/threads/{waiting}"))["status"] == "interrupted"
 
 
+async def test_a_thread_that_is_used_as_it_is_swept_stays(
+    api: Served, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep is slow: it has found the thread expired when a run is accepted, whose question waits."""
+    thread_id = await thread_with_run(api)
+    remove = api.server.threads.remove
+
+    async def slow(thread_id: str, *args: Any, **more: Any) -> bool:
+        run = {"assistant_id": "asking", "input": {"topic": "x"}}
+        await api.json("POST", f"/threads/{thread_id}/runs/wait", run)
+        return await remove(thread_id, *args, **more)
+
+    monkeypatch.setattr(api.server.threads, "remove", slow)
+    clock.move(minutes=11)
+    assert await sweep_threads(api.server) == 0
+    assert (await api.json("GET", f"/threads/{thread_id}"))["status"] == "interrupted"
+
+
 async def test_keep_latest_keeps_the_newest_state_and_is_due_again_later(
     api: Served, clock: HeldClock
 ) -> None:
@@ -379,10 +397,10 @@ async def test_one_thread_that_cannot_be_swept_does_not_keep_the_others(
     bad, good = await thread_with_run(api), await thread_with_run(api)
     remove = api.server.threads.remove
 
-    async def broken(thread_id: str, filters: Any) -> bool:
+    async def broken(thread_id: str, filters: Any, **more: Any) -> bool:
         if thread_id == bad:
             raise OSError("disk")
-        return await remove(thread_id, filters)
+        return await remove(thread_id, filters, **more)
 
     monkeypatch.setattr(api.server.threads, "remove", broken)
     clock.move(minutes=11)

@@ -138,10 +138,11 @@ class Commit:
     """Store a checkpoint → its `Chain`.
 
     Refused with `StaleThreadError` if ``expected_head`` is given (not `ANY_HEAD`) and the newest
-    checkpoint of (thread, ns) is another. Stored together, in one transaction: the checkpoint,
-    ``writes`` (on this checkpoint), ``closing`` (writes on the parent, see `PutWrites`), and, if
-    ``withdraw`` is a text, every open interrupt of this namespace and below becomes ``withdrawn``
-    with it as the reason.
+    checkpoint of (thread, ns) is another, or if ``under`` is given, a checkpoint of the thread as (ns,
+    id), and is not there: what is nested in a task goes with the task. Stored together, in one
+    transaction: the checkpoint, ``writes`` (on this checkpoint), ``closing`` (writes on the parent, see
+    `PutWrites`), and, if ``withdraw`` is a text, every open interrupt of this namespace and below becomes
+    ``withdrawn`` with it as the reason.
 
     The saver writes ``full()`` instead of ``changes`` when ``chain`` is None or the dead weight
     since the snapshot has reached what the value is worth.
@@ -166,6 +167,7 @@ class Commit:
     withdraw: str | None = None
     writes: Sequence[TaskWrites] = ()
     closing: Sequence[PutWrites] = ()
+    under: tuple[str, str] | None = None
     sync: Sync = "usual"
 
 
@@ -183,7 +185,8 @@ class PutWrites:
     ``superseded`` closes an open or answered row in favour of a new one: (old id, new id, reason).
     ``done``: mark the rows of this task done. ``mended``: an error stored for it goes. If ``opened`` is
     not empty and ``expected_head`` is given, the newest checkpoint must be it, else
-    `StaleThreadError`.
+    `StaleThreadError`; so is refused what hangs on a checkpoint that is not there (any more), unless
+    it is ``early``.
     """
 
     thread_id: str
@@ -197,6 +200,8 @@ class PutWrites:
     done: bool = False
     mended: bool = False
     expected_head: str | None = None
+    early: bool = False
+    """May come before its checkpoint, as those of LangGraph's own loop do."""
     sync: Sync = "usual"
 
 

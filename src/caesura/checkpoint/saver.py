@@ -297,7 +297,7 @@ def _put_writes(
 ) -> PutWrites:
     thread_id, ns, _ = _address(config)
     checkpoint_id = str(config["configurable"]["checkpoint_id"])
-    return PutWrites(thread_id, ns, checkpoint_id, task_id, task_path, writes)
+    return PutWrites(thread_id, ns, checkpoint_id, task_id, task_path, writes, early=True)
 
 
 def _put(

@@ -90,6 +90,8 @@ class Request:
     caller: str | None = None
     """Which call of which task made this nested run; a checkpoint of the same caller is resumed."""
     ancestors: tuple[str, ...] = ()
+    under: tuple[str, str] | None = None
+    """A nested graph: (namespace, id) of the checkpoint whose task it is part of, if that is stored."""
     older_than: str | None = None
     """A nested graph with a lasting history, replayed: start from its state before this id."""
     cancel_siblings: bool = False
@@ -650,6 +652,7 @@ class Turn:
             chain=state.chain,
             withdraw=self._withdraw,
             closing=() if closing is None else (closing,),
+            under=self.request.under if self.stored_head is None else None,
             sync=self._sync,
         )
         self._lazy = self._sync == "lazy"

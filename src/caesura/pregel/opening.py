@@ -269,6 +269,8 @@ def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:
     request.loose = outer.task.loose
     request.mine = turn.request.mine
     request.parents = {**turn.request.parents, turn.state.ns: turn.state.checkpoint_id}
+    if turn.stored_id == turn.state.checkpoint_id:
+        request.under = turn.state.ns, turn.state.checkpoint_id
     request.caller = f"{outer.task.id}#{ordinal}"
     request.ns = outer.graph_ns(ordinal)
     if graph.checkpointer is True:

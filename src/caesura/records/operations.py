@@ -207,10 +207,13 @@ class CountThreads:
 @dataclass(slots=True)
 class RemoveThread:
     """Delete a thread with everything: runs, events, crons on it, checkpoints, writes, interrupts →
-    the ids of its runs that had not ended, or None if there was no thread."""
+    the ids of its runs that had not ended, or None if there was no thread.
+
+    ``expired_at``: only if `FindExpired` would find it at that time: it may have been used since it did."""
 
     thread_id: str
     filters: Filters = field(default_factory=dict)
+    expired_at: str | None = None
 
 
 @dataclass(slots=True)
@@ -366,16 +369,16 @@ class ExtendLeases:
 
 @dataclass(slots=True)
 class ReleaseRuns:
-    """Make running runs pending again → their ids. Of ``workers`` (they are dead), or, None, all whose
-    lease ended before ``now``. Their next attempt fences off whoever held them."""
+    """Make the running runs of workers pending again → their ids. Their next attempt fences off whoever
+    held them. ``leased_until``: only those whose lease says just that, and was not extended since."""
 
-    now: float
-    workers: Sequence[str] | None = None
+    workers: Sequence[str]
+    leased_until: float | None = None
 
 
 @dataclass(slots=True)
-class FindWorkers:
-    """The workers that hold running runs → list of names."""
+class FindLeases:
+    """The leases on running runs → list of (worker, until when), each once."""
 
 
 @dataclass(slots=True)

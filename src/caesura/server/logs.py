@@ -16,6 +16,8 @@ from typing import Any
 
 import structlog
 
+from caesura.errors import StorageError
+
 log: Any = structlog.get_logger("caesura.server")
 
 
@@ -69,8 +71,11 @@ def bind(**values: Any) -> Any:
 
 @contextlib.contextmanager
 def logged(what: str, **values: Any) -> Iterator[None]:
-    """Errors in the block are logged and end it; cancelling goes through."""
+    """Errors in the block are logged and end it; cancelling goes through. What the database refused is
+    told in its words alone."""
     try:
         yield
+    except StorageError as error:
+        log.error(what, **values, reason=str(error))
     except Exception as error:
         log.error(what, **values, exc_info=error)

@@ -66,10 +66,13 @@ class ThreadService:
             return None
         return Ttl(given.default_ttl, given.strategy)
 
-    async def remove(self, thread_id: str, filters: Mapping[str, Any]) -> bool:
-        """Delete a thread with all it holds, stopping its runs; False if there is none."""
+    async def remove(
+        self, thread_id: str, filters: Mapping[str, Any], *, expired_at: str | None = None
+    ) -> bool:
+        """Delete a thread with all it holds, stopping its runs; False if there is none, or it has not
+        expired at that time."""
         runs = await self._server.do(FindRuns(thread_id, _IN_FLIGHT, limit=None))
-        if await self._server.do(RemoveThread(thread_id, filters)) is None:
+        if await self._server.do(RemoveThread(thread_id, filters, expired_at)) is None:
             return False
         self._server.dispatcher.stop(runs)
         for run in runs:

@@ -115,16 +115,22 @@ class Postgres(Dialect):
             "" if sync != "lazy" else " AND set_config('synchronous_commit', 'off', true) = 'off'"
         )
 
-    def begin(self, *, writes: bool, scope: str | None, sync: Sync) -> str:
-        """One script that begins a transaction, holds what it is about, and tells its id (or 0)."""
+    def begin(
+        self, *, writes: bool, scope: str | None, sync: Sync, beside: str | None = None
+    ) -> str:
+        """One script that begins a transaction, holds what it is about, and tells its id."""
         if not writes:
             return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        lock = "0" if scope is None else f"pg_advisory_xact_lock({_number(self.schema, scope)})"
+        # In order: of two transactions that want the same two, none waits for the other's second.
+        numbers = sorted(
+            {_number(self.schema, name) for name in (scope, beside) if name is not None}
+        )
+        locks = "".join(f", pg_advisory_xact_lock({number})" for number in numbers)
         lazily = "SET LOCAL synchronous_commit = off; " if sync == "lazy" else ""
         return (
             f"BEGIN; {lazily}SET LOCAL lock_timeout = '{_WAIT}s'; "
             f"SET LOCAL idle_in_transaction_session_timeout = '{_WAIT}s'; "
-            f"SELECT pg_current_xact_id()::text, {lock}"
+            f"SELECT pg_current_xact_id()::text{locks}"
         )
 
 

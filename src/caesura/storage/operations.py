@@ -49,11 +49,13 @@ class Begin(NamedTuple):
 
     ``scope``: whose lock to take where the database needs one, a thread's id mostly; then nobody
     else is in a transaction of that scope. Without it a transaction must be right row by row.
+    ``beside``: a second scope, which is read in several statements and must not change between them.
     """
 
     writes: bool
     scope: str | None = None
     sync: Sync = "usual"
+    beside: str | None = None
 
 
 READ: Final = Begin(writes=False)
@@ -83,11 +85,13 @@ PUT_ROW: Final = _INSERT_ROW + " WHERE true" + _REPLACING
 
 
 @cache
-def insert_row_if_head(dialect: Dialect, sync: Sync) -> str:
-    """The statement that stores a checkpoint, if the newest one is the last parameter ('': none)."""
+def insert_row_if_head(dialect: Dialect, sync: Sync, nested: bool = False) -> str:
+    """The statement that stores a checkpoint, if the newest one is the last parameter ('': none). If it
+    is ``nested``, three more name the checkpoint that must be there."""
+    under = f" AND EXISTS ({_EXISTS}{dialect.holding})" if nested else ""
     return f"""{_INSERT_ROW} WHERE coalesce((
     SELECT checkpoint_id FROM thread_checkpoints WHERE thread_id = ? AND ns = ?
-    ORDER BY checkpoint_id DESC LIMIT 1{dialect.holding}), '') = ?{dialect.also(sync)}{_REPLACING}"""
+    ORDER BY checkpoint_id DESC LIMIT 1{dialect.holding}), '') = ?{under}{dialect.also(sync)}{_REPLACING}"""
 
 
 # What the step left that ends in a checkpoint is found in the row after it (see `commit`).
@@ -164,12 +168,14 @@ _WRITE_BATCH: Final = 32
 
 
 @cache
-def _put_writes_sql(dialect: Dialect, count: int, sync: Sync) -> str:
-    places = "VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
-    if also := dialect.also(sync):
-        places = f"SELECT * FROM ({places}) AS given WHERE true{also}"
+def _put_writes_sql(dialect: Dialect, count: int, sync: Sync, hangs: bool = False) -> str:
+    """Store writes; those that hang on a checkpoint only if it is there, and stays so."""
+    given = "VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
+    there = f"EXISTS ({_EXISTS}{dialect.holding})" if hangs else "true"
+    if hangs or dialect.also(sync):
+        given = f"SELECT * FROM ({given}) AS given WHERE {there}{dialect.also(sync)}"
     return f"""
-INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE}) {places}
+INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE}) {given}
 ON CONFLICT (thread_id, ns, checkpoint_id, task_id, idx) DO UPDATE SET
     task_path = excluded.task_path, channel = excluded.channel, value = excluded.value
 WHERE excluded.idx < 0"""
@@ -222,9 +228,22 @@ def _insert(dialect: Dialect, op: Commit, row: Row) -> Statements:
         return
     head = op.expected_head or ""
     follows = None if op.expected_head == op.parent_id else head
-    stored = yield insert_row_if_head(dialect, op.sync), (*space, *row, follows, *space, head)
+    values = (*space, *row, follows, *space, head)
+    if op.under is None:
+        stored = yield insert_row_if_head(dialect, op.sync), values
+    else:
+        under = (op.thread_id, *op.under)
+        stored = yield insert_row_if_head(dialect, op.sync, nested=True), (*values, *under)
     if stored != 1 and not (yield _EXISTS, (*space, op.checkpoint_id)):
-        raise StaleThreadError(op.thread_id, op.expected_head, (yield from _head(op)))
+        raise (yield from _stale(op))
+
+
+def _stale(op: Commit) -> Statements:
+    head = yield from _head(op)
+    if head == op.expected_head and op.under is not None:
+        ns, id = op.under
+        return StaleThreadError(op.thread_id, id, (yield from _head(op, ns)))
+    return StaleThreadError(op.thread_id, op.expected_head, head)
 
 
 def _part(dialect: Dialect, thread_id: str, ns: str, checkpoint_id: str) -> Statements:
@@ -236,8 +255,10 @@ def _part(dialect: Dialect, thread_id: str, ns: str, checkpoint_id: str) -> Stat
             yield CLEAR_CLOSING, (thread_id, ns, next_id)
 
 
-def _head(op: Load | Commit | PutWrites) -> Generator[Statement, Any, str | None]:
-    found = yield _HEAD, (op.thread_id, op.ns)
+def _head(
+    op: Load | Commit | PutWrites, ns: str | None = None
+) -> Generator[Statement, Any, str | None]:
+    found = yield _HEAD, (op.thread_id, op.ns if ns is None else ns)
     return cast("str | None", found[0][0])
 
 
@@ -336,7 +357,10 @@ def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
         head = yield from _head(op)
         if head != op.expected_head and op.expected_head != ANY_HEAD:
             raise StaleThreadError(op.thread_id, op.expected_head, head)
-    yield from _apply_put(dialect, codec, op, writes, opened)
+    place = (op.thread_id, op.ns, op.checkpoint_id)
+    stored = yield from _apply_put(dialect, codec, op, writes, opened, hangs=not op.early)
+    if stored < len(writes) and not op.early and not (yield _EXISTS, place):
+        raise StaleThreadError(op.thread_id, op.checkpoint_id, (yield from _head(op)))
 
 
 def flush(dialect: Dialect, codec: Codec, op: Flush) -> Statements:
@@ -364,28 +388,37 @@ def _apply_put(
     op: PutWrites,
     writes: Sequence[WriteRow],
     opened: Iterable[tuple[Any, ...]],
+    *,
+    hangs: bool = False,
 ) -> Statements:
+    """Returns how many of the writes were stored."""
     if op.mended:
         yield DROP_ERROR, (op.thread_id, op.ns, op.checkpoint_id, op.task_id)
-    yield from _store_writes(dialect, op, writes)
+    stored = yield from _store_writes(dialect, op, writes, hangs=hangs)
     for columns in opened:
         yield ASK, (*columns, op.thread_id)
     if op.superseded:
         yield from _supersede(codec, op)
     if op.done:
         yield DONE, (op.thread_id, op.task_id)
+    return stored
 
 
 def _store_writes(
-    dialect: Dialect, op: Commit | PutWrites, writes: Sequence[WriteRow]
+    dialect: Dialect,
+    op: Commit | PutWrites,
+    writes: Sequence[WriteRow],
+    *,
+    hangs: bool = False,
 ) -> Statements:
     place = (op.thread_id, op.ns, op.checkpoint_id)
+    there = place if hangs else ()
+    stored = 0
     for start in range(0, len(writes), _WRITE_BATCH):
         batch = writes[start : start + _WRITE_BATCH]
-        yield (
-            _put_writes_sql(dialect, len(batch), op.sync),
-            [v for row in batch for v in (*place, *row)],
-        )
+        values = [v for row in batch for v in (*place, *row)]
+        stored += yield _put_writes_sql(dialect, len(batch), op.sync, hangs), [*values, *there]
+    return stored
 
 
 # --- interrupts ------------------------------------------------------------------------------
@@ -546,9 +579,11 @@ def delete_thread(dialect: Dialect, codec: Codec, op: DeleteThread) -> Statement
 
 def copy_thread(dialect: Dialect, codec: Codec, op: CopyThread) -> Statements:
     """`CopyThread`."""
-    yield Begin(True, op.target_id)
+    yield Begin(True, op.target_id, beside=op.source_id)
     if (yield NAMESPACES_OF, (op.target_id,)):
         raise StorageError(rows.target_exists(op))
+    if dialect.freezing:  # a step of a run is stored without the thread's lock
+        yield from _headlines(dialect, op.source_id)
     for sql in (_COPY_ROWS, _COPY_WRITES, _COPY_INTERRUPTS):
         yield sql, (op.target_id, op.source_id)
 

@@ -56,9 +56,7 @@ def talk(dialect: Postgres, steps: Statements) -> Talk:
         if isinstance(statement, Begin):
             if transaction is not None:
                 yield from _commit(transaction, None)
-            script = dialect.begin(
-                writes=statement.writes, scope=statement.scope, sync=statement.sync
-            )
+            script = dialect.begin(**statement._asdict())
             rows = yield Query(script, script=True)
             transaction, answer = (rows[0][0] if statement.writes else ""), None
         else:
@@ -104,7 +102,10 @@ _MEANING: Final = {
     "53100": "has no space left on its disk",
     "53200": "is out of memory",
     "25006": "is read-only (a standby?)",
-    "42501": "does not let this user do that: it needs USAGE and CREATE on the schema, or its tables",
+    "42501": (
+        "does not let this user do that; grant it USAGE on the schema and SELECT, INSERT, UPDATE and DELETE "
+        "on its tables, and CREATE to make or upgrade them"
+    ),
     "3D000": "does not exist",
     "28P01": "refused the password",
     "28000": "refused the user",

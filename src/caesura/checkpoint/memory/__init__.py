@@ -157,7 +157,8 @@ class InMemorySaver(EngineSaver):
 
     def _commit(self, op: Commit) -> Chain:
         row = rows.encode_commit(self.codec, op)
-        if op.writes or op.closing or op.withdraw is not None or op.expected_head != op.parent_id:
+        hangs = op.writes or op.closing or op.withdraw is not None or op.under is not None
+        if hangs or op.expected_head != op.parent_id:
             return self._commit_more(op, row)
         with self._lock:
             space = self._space_at(op.thread_id, op.ns, op.expected_head)
@@ -168,6 +169,8 @@ class InMemorySaver(EngineSaver):
         closing = [(put, self._encode_put(put)) for put in op.closing]
         writes = self._encode_tasks(op.writes)
         with self._lock:
+            if op.under is not None:
+                self._refuse_if_gone(op.thread_id, *op.under)
             space = self._space_at(op.thread_id, op.ns, op.expected_head)
             if row.weight and row.parent_id not in space.rows:
                 row = rows.encode_commit(self.codec, op, full=True)
@@ -268,7 +271,15 @@ class InMemorySaver(EngineSaver):
         with self._lock:
             if op.opened and op.expected_head is not None:
                 self._space_at(op.thread_id, op.ns, op.expected_head)
+            if not op.early:
+                self._refuse_if_gone(op.thread_id, op.ns, op.checkpoint_id)
             self._apply_put(op, *encoded)
+
+    def _refuse_if_gone(self, thread_id: str, ns: str, checkpoint_id: str) -> None:
+        thread = self._threads.get(thread_id)
+        space = thread.spaces.get(ns) if thread else None
+        if space is None or checkpoint_id not in space.rows:
+            raise StaleThreadError(thread_id, checkpoint_id, space.head if space else None)
 
     def _encode_put(self, op: PutWrites) -> tuple[list[WriteRow], list[_Sealed]]:
         writes = rows.encode_writes(self.codec, op.task_id, op.task_path, op.writes)

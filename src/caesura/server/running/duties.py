@@ -205,19 +205,20 @@ async def sweep_threads(server: Server) -> int:
     ttl = server.settings.checkpointer.ttl
     limit = (ttl.sweep_limit if ttl is not None else None) or SWEEP_LIMIT
     swept = 0
-    for thread in await server.do(FindExpired(clock().now(), limit)):
+    now = clock().now()
+    for thread in await server.do(FindExpired(now, limit)):
         with logged("an expired thread could not be swept", thread_id=thread.thread_id):
-            await _sweep_thread(server, thread)
-            swept += 1
+            swept += await _sweep_thread(server, thread, now)
     return swept
 
 
-async def _sweep_thread(server: Server, thread: Thread) -> None:
+async def _sweep_thread(server: Server, thread: Thread, now: str) -> bool:
+    """False if somebody has used the thread since it was found."""
     if thread.ttl is not None and thread.ttl.strategy == "keep_latest":
         await server.do(Prune(thread.thread_id))
         await server.do(UpdateThread(thread.thread_id, clock().now(), ttl=thread.ttl))
-    else:
-        await server.threads.remove(thread.thread_id, {})
+        return True
+    return await server.threads.remove(thread.thread_id, {}, expired_at=now)
 
 
 async def sweep_events(server: Server) -> int:

@@ -2,9 +2,9 @@
 
 A run that is due is claimed by one transaction and belongs to this worker while its lease lasts. A
 thread of its own extends the leases, so that a program that blocks the event loop does not lose its
-runs; the same thread watches the loop and, where it is stalled, logs the stack that stalls it. When the
-server starts, runs of workers that are dead (their process is gone, or their lease has ended) are made
-pending again; their next attempt goes on from the last checkpoint.
+runs; the same thread watches the loop and, where it is stalled, logs the stack that stalls it. Runs of
+workers that are dead (their process is gone, or their leases stand still: `caesura.server.running.watch`)
+are made pending again; their next attempt goes on from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from caesura.records.errors import LostLeaseError
 from caesura.records.operations import (
     ClaimRun,
     ExtendLeases,
-    FindWorkers,
+    FindLeases,
     FinishRun,
     GetRun,
     NextDue,
@@ -39,6 +39,7 @@ from caesura.server.running.events import error_of
 from caesura.server.running.execute import Ending, execute
 from caesura.server.running.heart import Heart
 from caesura.server.running.streams import Result, RunStream
+from caesura.server.running.watch import Watch
 from caesura.types import StateSnapshot
 
 if TYPE_CHECKING:
@@ -49,9 +50,6 @@ _LOOK_SECONDS: Final = 5.0
 """How often to look for runs that another process accepted."""
 _ROUND_SECONDS: Final = 1.0
 """How often to look what became of other processes, and of runs that they do for clients of this one."""
-_CLOCK_SET_SECONDS: Final = 2.0
-"""A clock that is so far from where it was has been set: for the length of a lease it says nothing of
-leases, so that those who live can extend theirs."""
 
 Stop = Literal["interrupt", "rollback", "shutdown", "lost", "timeout"]
 
@@ -91,10 +89,7 @@ class Workers:
         self._looker: asyncio.Task[None] | None = None
         self._heart = Heart(self)
         self._next_round = 0.0
-        self._leased_until = 0.0
-        """Until when all runs that go on here are leased, as far as this process knows."""
-        self._offset = _clocks_apart()
-        self._leases_count_from = 0.0
+        self._watch = Watch(LEASE_SECONDS, _LOOK_SECONDS)
 
     # --- what the server is told ---
 
@@ -157,17 +152,19 @@ class Workers:
         if self._threads:
             await asyncio.wait(self._threads)
         await asyncio.to_thread(self._heart.stop)
-        await self._server.do(ReleaseRuns(clock().epoch(), [self.name]))
+        await self._server.do(ReleaseRuns([self.name]))
         self._token.end()
 
     # --- finding runs ---
 
     async def _take_over(self) -> None:
-        held = await self._server.do(FindWorkers())
-        dead = [worker for worker in held if worker and not is_alive(worker)]
-        now = clock().epoch()
-        found = list(await self._server.do(ReleaseRuns(now, dead))) if dead else []
-        found += await self._server.do(ReleaseRuns(now))
+        found: list[str] = []
+        leases = await self._server.do(FindLeases())
+        dead = {worker for worker, _ in leases if not is_alive(worker)}
+        if dead:
+            found += await self._server.do(ReleaseRuns(sorted(dead)))
+        for worker, until in self._watch.ended(leases, clock().ticks()):
+            found += await self._server.do(ReleaseRuns([worker], until))
         if found:
             log.info("runs taken up again", runs=found)
 
@@ -203,32 +200,15 @@ class Workers:
             await self._go_round()
 
     async def _go_round(self) -> None:
-        """Take up runs whose lease has ended; tell those who wait here for runs that ended elsewhere."""
-        held = [w for w in await self._server.do(FindWorkers()) if w and not is_alive(w)]
-        if held:
-            await self._server.do(ReleaseRuns(clock().epoch(), held))
-        await self._release_lapsed()
+        """Take up what dead workers left; tell those who wait here for runs that ended elsewhere."""
+        await self._take_over()
         for run_id, stream in list(self._server.streams.runs.items()):
             if run_id not in self._jobs:
                 await self._server.runs.settle_elsewhere(stream)
 
-    async def _release_lapsed(self) -> None:
-        """Take up runs whose lease has ended, but not our own, nor anybody's by a clock that was set."""
-        offset = _clocks_apart()
-        if abs(offset - self._offset) > _CLOCK_SET_SECONDS:
-            log.warning("the clock was set", seconds=round(offset - self._offset))
-            self._leases_count_from = clock().ticks() + LEASE_SECONDS
-        self._offset = offset
-        if self._jobs and clock().epoch() > self._leased_until:
-            await asyncio.to_thread(self.extend)
-        if clock().ticks() >= self._leases_count_from:
-            await self._server.do(ReleaseRuns(clock().epoch()))
-
     # --- doing one ---
 
     def _begin(self, run: Run) -> None:
-        others = self._leased_until if self._jobs else run.lease_until
-        self._leased_until = min(others, run.lease_until)
         job = self._jobs[run.run_id] = _Job(run)
         if run.attempt == 1:
             self._server.metrics.run_started(max(0.0, clock().epoch() - due_since(run)))
@@ -400,7 +380,6 @@ class Workers:
         """Extend all leases; runs that are to stop, or are no longer ours, are stopped."""
         held, until = dict(self._jobs), clock().epoch() + LEASE_SECONDS
         found = self._server.database.execute(ExtendLeases(self.name, until, list(held)))
-        self._leased_until = until
         still = dict(found)
         for run_id, job in held.items():
             if run_id not in still:
@@ -412,11 +391,6 @@ class Workers:
     def _lost(self, run: Run) -> bool:
         now: Run | None = self._server.database.execute(GetRun(run.run_id, run.thread_id))
         return now is None or (now.status == "running" and now.attempt != run.attempt)
-
-
-def _clocks_apart() -> float:
-    """How far the clock on the wall is ahead of the one that nobody can set, in seconds."""
-    return clock().epoch() - clock().ticks()
 
 
 def _standing(state: StateSnapshot | None) -> ThreadStatus:

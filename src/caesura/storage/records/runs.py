@@ -29,8 +29,8 @@ from caesura.records.operations import (
     CreateThread,
     ExtendLeases,
     Fenced,
+    FindLeases,
     FindRuns,
-    FindWorkers,
     FinishRun,
     GetRun,
     NextDue,
@@ -76,7 +76,8 @@ NEXT_DUE: Final = """
 SELECT min(not_before) FROM runs WHERE status = 'pending' AND not_before > ?"""
 HELD: Final = """
 SELECT run_id, cancel FROM runs WHERE status = 'running' AND worker = ?"""
-WORKERS: Final = "SELECT DISTINCT worker FROM runs WHERE status = 'running'"
+LEASES: Final = """
+SELECT DISTINCT worker, lease_until FROM runs WHERE status = 'running' AND worker IS NOT NULL"""
 COUNT: Final = f"""
 SELECT status, count(*), min(created_at) FROM runs WHERE {threads.FLYING}
 GROUP BY status"""
@@ -346,10 +347,8 @@ def release(dialect: Dialect, codec: Codec, op: ReleaseRuns) -> Statements:
     """`ReleaseRuns`."""
     conditions = Conditions(dialect)
     conditions.add("status = 'running'")
-    if op.workers is None:
-        conditions.add("lease_until < ?", op.now)
-    else:
-        conditions.among("worker", list(op.workers))
+    conditions.among("worker", list(op.workers))
+    conditions.equal(lease_until=op.leased_until)
     if not (yield f"SELECT 1 FROM runs{conditions.where} LIMIT 1", conditions.values):
         return []
     sql = f"UPDATE runs SET status = 'pending', worker = NULL, lease_until = 0{conditions.where}"
@@ -357,9 +356,9 @@ def release(dialect: Dialect, codec: Codec, op: ReleaseRuns) -> Statements:
     return [run_id for (run_id,) in found]
 
 
-def workers(dialect: Dialect, codec: Codec, op: FindWorkers) -> Statements:
-    """`FindWorkers`."""
-    return [name for (name,) in (yield WORKERS, ())]
+def leases(dialect: Dialect, codec: Codec, op: FindLeases) -> Statements:
+    """`FindLeases`."""
+    return [(worker, until) for worker, until in (yield LEASES, ())]
 
 
 def finish(dialect: Dialect, codec: Codec, op: FinishRun) -> Statements:
@@ -474,7 +473,7 @@ PERFORM: Final = {
     NextDue: next_due,
     ExtendLeases: extend,
     ReleaseRuns: release,
-    FindWorkers: workers,
+    FindLeases: leases,
     FinishRun: finish,
     CancelRuns: cancel,
     RemoveRun: remove,

@@ -180,6 +180,9 @@ def remove(dialect: Dialect, codec: Codec, op: RemoveThread) -> Statements:
     yield Begin(True, op.thread_id)
     if (yield from read(dialect, op.thread_id, op.filters)) is None:
         return None
+    expired = op.expired_at is None or (yield IS_EXPIRED, (op.thread_id, op.expired_at))
+    if not expired:
+        return None
     return (yield from remove_within(dialect, codec, op.thread_id))
 
 
@@ -194,7 +197,7 @@ def remove_within(dialect: Dialect, codec: Codec, thread_id: str) -> Statements:
 
 def duplicate(dialect: Dialect, codec: Codec, op: DuplicateThread) -> Statements:
     """`DuplicateThread`."""
-    yield Begin(True, op.target_id)
+    yield Begin(True, op.target_id, beside=op.source_id)
     source = yield from read(dialect, op.source_id, op.filters)
     if source is None:
         return None
@@ -220,11 +223,12 @@ def duplicate(dialect: Dialect, codec: Codec, op: DuplicateThread) -> Statements
     return copy
 
 
-EXPIRED: Final = f"""
-{THREADS.select} WHERE expires_at <= ? AND status <> 'busy' AND (ttl LIKE '%keep_latest%' OR NOT EXISTS
+_EXPIRED: Final = """
+expires_at <= ? AND status <> 'busy' AND (ttl LIKE '%keep_latest%' OR NOT EXISTS
     (SELECT 1 FROM thread_interrupts AS i
-     WHERE i.thread_id = threads.thread_id AND i.status = 'open'))
-ORDER BY expires_at LIMIT ?"""
+     WHERE i.thread_id = threads.thread_id AND i.status = 'open'))"""
+EXPIRED: Final = f"{THREADS.select} WHERE {_EXPIRED} ORDER BY expires_at LIMIT ?"
+IS_EXPIRED: Final = f"SELECT 1 FROM threads WHERE thread_id = ? AND {_EXPIRED}"
 
 
 def find_expired(dialect: Dialect, codec: Codec, op: FindExpired) -> Statements:
