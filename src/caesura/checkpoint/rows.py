@@ -256,6 +256,11 @@ def chain_of(rows: Sequence[Row]) -> Chain:
     return Chain(rows[0].checkpoint_id, rows[-1].worth, rows[-1].weight)
 
 
+def longest(row: Row) -> int:
+    """How many rows there are before ``row`` in its walk, at most."""
+    return row.weight // ROW_WEIGHT
+
+
 def chain_after(row: Row, before: Chain | None) -> Chain:
     """What `Commit` returns for the row that it stored."""
     first = row.checkpoint_id if row.weight == 0 or before is None else before.snapshot_id
@@ -267,34 +272,42 @@ def walk(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
 
     Empty if the checkpoint is not among them. Raises `StorageError` if its full row is not.
     """
+    made = trace(found, checkpoint_id)
+    if made and made[0].weight:
+        raise StorageError(
+            f"Checkpoint {checkpoint_id} cannot be read: it builds on {made[0].parent_id}, "
+            "which is not stored. Nothing was changed."
+        )
+    return made
+
+
+def trace(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
+    """As much of the walk to ``checkpoint_id`` as was found, oldest first."""
     by_id = {row.checkpoint_id: row for row in found}
     row = by_id.get(checkpoint_id)
     made: list[Row] = []
     while row is not None:
         made.append(row)
         row = by_id.get(row.parent_id) if row.weight and row.parent_id else None
-    if made and made[-1].weight:
-        raise StorageError(
-            f"Checkpoint {checkpoint_id} cannot be read: it builds on {made[-1].parent_id}, "
-            "which is not stored. Nothing was changed."
-        )
     made.reverse()
     return made
 
 
 def fold(codec: Codec, rows: Sequence[Row]) -> State:
     """The state at the last of ``rows`` (a walk, oldest first). Nothing in it is shared."""
-    changes = codec.decode_all([row.body for row in rows])
-    values, versions, seen, _ = changes[0]
-    for patches, newer, shown, _ in changes[1:]:
-        versions.update(newer)
-        seen.update(shown)
-        for name, change in patches.items():
-            if change[0] == "g":
-                values.pop(name, None)
-            else:
-                values[name] = patch.apply(values.get(name), change, in_place=True)
-    return State(values, versions, seen, changes[-1][3])
+    values, versions, seen, updated = codec.decode(rows[0].body)
+    for start in range(1, len(rows), _WINDOW):
+        changes = codec.decode_all([row.body for row in rows[start : start + _WINDOW]])
+        for patches, newer, shown, _ in changes:
+            versions.update(newer)
+            seen.update(shown)
+            for name, change in patches.items():
+                if change[0] == "g":
+                    values.pop(name, None)
+                else:
+                    values[name] = patch.apply(values.get(name), change, in_place=True)
+        updated = changes[-1][3]
+    return State(values, versions, seen, updated)
 
 
 def _step(state: State, changes: Sequence[Any]) -> State:
