@@ -56,10 +56,11 @@ Request = Headlines | Walk | Writes | Closing | Asked
 
 
 class Reader:
-    """Where the reading of one `History` stands."""
+    """Where the reading of one `History` stands. ``size``: how many to read at a time, at most."""
 
-    def __init__(self, codec: Codec, op: History) -> None:
+    def __init__(self, codec: Codec, op: History, size: int = PAGE) -> None:
         self.op = op
+        self._size = size
         self.exhausted = op.limit is not None and op.limit <= 0
         self._codec = codec
         self._before = op.before
@@ -75,9 +76,12 @@ class Reader:
 
     def page(self) -> Generator[Request, Any, list[Loaded]]:
         """The next checkpoints; `exhausted` is set with the last ones. May be empty before that."""
-        if self._head_id is None:
-            yield from self._begin()
+        begins = self._head_id is None
+        if begins and self._before is not None:
+            yield from self._headlines_of(None, 1)
         found = yield from self._headlines()
+        if begins and self._head_id is not None:
+            yield from self._begin()
         if not found:
             return []
         writes = yield from self._writes(found)
@@ -89,19 +93,24 @@ class Reader:
         return made
 
     def _begin(self) -> Generator[Request, Any, None]:
-        newest: list[Row] = yield Headlines(None, 1)
-        self._head_id = newest[0].checkpoint_id if newest else ""
-        asked: list[InterruptRow] = (yield Asked()) if newest else []
+        asked: list[InterruptRow] = yield Asked()
         self._live = [row for row in asked if is_live(row)]
         for row in asked:
             self._asked[row.checkpoint_id].append(row)
             for task_id in () if is_live(row) else row.ancestors:
                 self._inside[task_id].append(row)
 
+    def _headlines_of(self, before: str | None, limit: int) -> Generator[Request, Any, list[Row]]:
+        """Headlines; the first ones ever tell which checkpoint is the newest."""
+        found: list[Row] = yield Headlines(before, limit)
+        if self._head_id is None and found:
+            self._head_id = found[0].checkpoint_id
+        return found
+
     def _headlines(self) -> Generator[Request, Any, list[Row]]:
         wanted = self.op.filter
-        limit = PAGE if self._left is None or wanted else min(PAGE, self._left)
-        found: list[Row] = yield Headlines(self._before, limit)
+        limit = self._size if self._left is None or wanted else min(self._size, self._left)
+        found = yield from self._headlines_of(self._before, limit)
         self.exhausted = len(found) < limit
         if found:
             yield from self._note_closing(found)

@@ -306,6 +306,29 @@ class FindNamespaces:
     thread_id: str | None = None
 
 
+class Place(NamedTuple):
+    """Where a checkpoint is. Places sort by age."""
+
+    checkpoint_id: str
+    thread_id: str
+    ns: str
+
+
+@dataclass(slots=True)
+class FindCheckpoints:
+    """Name checkpoints, newest first → list of `Place`. Of all threads, or namespaces, if none named.
+
+    ``before``: places that sort before this one. ``filter``: equality on metadata keys. Less than
+    ``limit``: there are no more.
+    """
+
+    limit: int
+    thread_id: str | None = None
+    ns: str | None = None
+    before: Place | None = None
+    filter: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class FindRuns:
     """Name the threads that hold checkpoints of these runs (metadata ``run_id``) → list of ids."""

@@ -22,6 +22,7 @@ from caesura.checkpoint.operations import (
     CopyThread,
     DeleteRuns,
     DeleteThread,
+    FindCheckpoints,
     FindInterrupts,
     FindNamespaces,
     FindRuns,
@@ -30,6 +31,7 @@ from caesura.checkpoint.operations import (
     InterruptRow,
     Load,
     Namespace,
+    Place,
     Prune,
     PutWrites,
     Sync,
@@ -581,6 +583,14 @@ SELECT thread_id, ns, max(checkpoint_id) FROM thread_checkpoints WHERE thread_id
 GROUP BY thread_id, ns"""
 
 
+_PLACES: Final = """
+SELECT checkpoint_id, thread_id, ns, %s FROM thread_checkpoints WHERE %s
+ORDER BY checkpoint_id DESC, thread_id DESC, ns DESC LIMIT ?"""
+_FEW: Final = 256
+_MANY: Final = 16_384
+"""Checkpoints whose metadata are read at a time to find some, first and later on."""
+
+
 def find_threads(dialect: Dialect, codec: Codec, op: FindThreads) -> Statements:
     """`FindThreads`."""
     limit = _ALL if op.limit is None else op.limit
@@ -598,6 +608,29 @@ def find_namespaces(dialect: Dialect, codec: Codec, op: FindNamespaces) -> State
     else:
         found = yield NAMESPACES_OF, (op.thread_id,)
     return [Namespace._make(r) for r in found]
+
+
+def find_checkpoints(dialect: Dialect, codec: Codec, op: FindCheckpoints) -> Statements:
+    """`FindCheckpoints`: the key serves, and its order does within one namespace."""
+    column, before = "metadata" if op.filter else "NULL", op.before
+    size = max(op.limit, _FEW) if op.filter else op.limit
+    found: list[Place] = []
+    while True:
+        terms, values = ["true"], []
+        for name, value in (("thread_id = ?", op.thread_id), ("ns = ?", op.ns)):
+            if value is not None:
+                terms.append(name)
+                values.append(value)
+        if before is not None:
+            terms.append("(checkpoint_id, thread_id, ns) < (?, ?, ?)")
+            values += before
+        page = yield _PLACES % (column, " AND ".join(terms)), (*values, size)
+        for *place, metadata in page:
+            if not op.filter or rows.matches(codec.decode(metadata), op.filter):
+                found.append(Place(*place))
+        if len(page) < size or len(found) >= op.limit:
+            return found[: op.limit]
+        before, size = Place(*page[-1][:3]), min(4 * size, _MANY)
 
 
 def find_runs(dialect: Dialect, codec: Codec, op: FindRuns) -> Statements:
@@ -716,6 +749,7 @@ PERFORM: Final[dict[type, Perform]] = {
     FindInterrupts: find_interrupts,
     FindThreads: find_threads,
     FindNamespaces: find_namespaces,
+    FindCheckpoints: find_checkpoints,
     FindRuns: find_runs,
     ReadOn: read_on,
     DeleteThread: delete_thread,
