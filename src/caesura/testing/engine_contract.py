@@ -551,4 +551,4 @@ class EngineContract(SaverContract):
 
 def replace_writes(op: Accept, writes: Sequence[TaskWrites]) -> Accept:
     """``op`` with other writes."""
-    return replace(op, writes=writes)
+    return op._replace(writes=writes)
