@@ -29,9 +29,9 @@ class Headlines(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """The rows from a checkpoint up to its full one → `Row`s, in any order."""
+    """The rows from that of a headline up to its full one → `Row`s, in any order."""
 
-    checkpoint_id: str
+    row: Row
 
 
 class Writes(NamedTuple):
@@ -87,7 +87,7 @@ class Reader:
         writes = yield from self._writes(found)
         made = []
         for row in found:
-            strand = yield from self._strand(row.checkpoint_id)
+            strand = yield from self._strand(row)
             if strand is not None:
                 made.append(self._assemble(row, strand, writes[row.checkpoint_id]))
         return made
@@ -140,11 +140,11 @@ class Reader:
             grouped[row.checkpoint_id] = rows.with_closing(grouped[row.checkpoint_id], closing)
         return grouped
 
-    def _strand(self, checkpoint_id: str) -> Generator[Request, Any, Strand | None]:
+    def _strand(self, row: Row) -> Generator[Request, Any, Strand | None]:
         for strand in self._strands:
-            if checkpoint_id in strand:
+            if row.checkpoint_id in strand:
                 return strand
-        walked = rows.walk((yield Walk(checkpoint_id)), checkpoint_id)
+        walked = rows.walk((yield Walk(row)), row.checkpoint_id)
         if not walked:  # pruned since the last page
             return None
         strand = Strand(self._codec, walked)

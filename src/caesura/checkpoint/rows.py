@@ -257,8 +257,8 @@ def chain_of(rows: Sequence[Row]) -> Chain:
 
 
 def longest(row: Row) -> int:
-    """How many rows there are before ``row`` in its walk, at most."""
-    return row.weight // ROW_WEIGHT
+    """How many rows there are in the walk to ``row``, at most."""
+    return row.weight // ROW_WEIGHT + 1
 
 
 def chain_after(row: Row, before: Chain | None) -> Chain:

@@ -126,10 +126,10 @@ NEWEST_BEFORE: Final = _HEADLINES % " AND checkpoint_id < ?"
 # The same, where nothing was forked since the full row: all rows since the newest full one. A fork leaves
 # rows between that are of no use, and the walk is broken or, if they are many, cut off by the limit.
 SINCE_FULL: Final = """
-SELECT checkpoint_id, parent_id, 0, weight, '', 0, NULL, NULL, body, NULL FROM thread_checkpoints
-WHERE thread_id = ? AND ns = ? AND checkpoint_id < ? AND checkpoint_id >= (
+SELECT checkpoint_id, parent_id, worth, weight, '', 0, NULL, NULL, body, NULL FROM thread_checkpoints
+WHERE thread_id = ? AND ns = ? AND checkpoint_id <= ? AND checkpoint_id >= (
     SELECT checkpoint_id FROM thread_checkpoints
-    WHERE thread_id = ? AND ns = ? AND checkpoint_id < ? AND weight = 0
+    WHERE thread_id = ? AND ns = ? AND checkpoint_id <= ? AND weight = 0
     ORDER BY checkpoint_id DESC LIMIT 1)
 ORDER BY checkpoint_id DESC LIMIT ?"""
 
@@ -361,9 +361,14 @@ def _since_full(op: Load, row: Row) -> Generator[Statement, Any, list[Row]]:
     """The walk to ``row``, or the end of it, if others stand between."""
     if not row.weight:
         return [row]
-    before = (op.thread_id, op.ns, row.checkpoint_id)
-    older = yield SINCE_FULL, (*before, *before, rows.longest(row))
-    return rows.trace([row, *map(Row._make, older)], row.checkpoint_id)
+    found = yield from _range(op.thread_id, op.ns, row)
+    return rows.trace([*found, row], row.checkpoint_id)
+
+
+def _range(thread_id: str, ns: str, row: Row) -> Generator[Statement, Any, list[Row]]:
+    place = (thread_id, ns, row.checkpoint_id)
+    found = yield SINCE_FULL, (*place, *place, rows.longest(row))
+    return list(map(Row._make, found))
 
 
 def _walk(thread_id: str, ns: str, checkpoint_id: str) -> Generator[Statement, Any, list[Row]]:
@@ -392,8 +397,10 @@ def _answer(codec: Codec, thread_id: str, ns: str, request: Request) -> Statemen
             found = yield NEWEST_BEFORE, (*space, request.before, request.limit)
         return [Row._make(r) for r in found]
     if isinstance(request, Walk):
-        found = yield WALK, (*space, request.checkpoint_id, *space)
-        return [Row._make(r) for r in found]
+        walked = rows.trace((yield from _range(*space, request.row)), request.row.checkpoint_id)
+        if walked and not walked[0].weight:
+            return walked
+        return (yield from _walk(*space, request.row.checkpoint_id))
     if isinstance(request, Asked):
         return _unseal(codec, (yield INTERRUPTS_WITHIN, (thread_id, *_within(ns))))
     if isinstance(request, Closing):

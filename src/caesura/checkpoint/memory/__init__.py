@@ -253,7 +253,7 @@ class InMemorySaver(EngineSaver):
             ids = sorted((i for i in space.rows if before is None or i < before), reverse=True)
             return [space.rows[i] for i in ids[: request.limit]]
         if isinstance(request, Walk):
-            return _walk(space, request.checkpoint_id)
+            return _walk(space, request.row.checkpoint_id)
         if isinstance(request, Asked):
             within = [c for c in thread.interrupts.values() if lifecycle.is_within(c[_NS], op.ns)]
             return [self._unseal(c) for c in within]
