@@ -20,12 +20,14 @@ from tests.databases import fresh_schema, postgres_saver, postgres_url
 
 from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.operations import (
+    ANY_HEAD,
     Accept,
     Answer,
     Commit,
     FindInterrupts,
     History,
     Load,
+    Prune,
     PutWrites,
     TaskWrites,
 )
@@ -36,7 +38,8 @@ from caesura.checkpoint.sqlite.aio import AsyncSqliteSaver
 from caesura.errors import AlreadyAnsweredError, StaleThreadError, StorageError
 from caesura.graph import START, StateGraph
 from caesura.storage import parts
-from caesura.storage.operations import PERFORM
+from caesura.storage.dialect import SQLITE
+from caesura.storage.operations import PERFORM, Begin, load
 from caesura.storage.sqlite import connect
 from caesura.testing.faults import FailingSaver, InjectedFailureError
 from caesura.testing.savers import (
@@ -449,6 +452,41 @@ def test_a_damaged_row_is_an_error_and_never_a_guess(saver: SqliteSaver) -> None
     saver.conn.execute("DELETE FROM thread_checkpoints WHERE checkpoint_id = ?", (first,))
     with pytest.raises(StorageError, match=first):
         walker.load()
+
+
+def test_a_fork_across_a_full_row_is_read_by_its_parents(saver: SqliteSaver) -> None:
+    walker = Walker(SyncCalls(saver))
+    walker.commit({"a": 1, "big": "x" * 3000})
+    old = walker.commit({**walker.state, "a": 2})
+    chain, state = walker.chain, walker.state
+    walker.commit({"a": 3, "big": "y" * 5000})
+    assert walker.chain is not None
+    assert walker.chain.weight == 0, "a full row stands between"
+    walker.head, walker.chain, walker.state = old, chain, state
+    fork = walker.commit({**state, "b": 4}, expected_head=ANY_HEAD)
+    assert walker.load().checkpoint_id == fork
+    assert walker.load().values == {"a": 2, "b": 4, "big": "x" * 3000}
+    assert walker.load().chain == walker.chain
+    assert not saver.conn.in_transaction
+
+
+def test_a_load_is_whole_if_the_thread_is_pruned_between_its_two_statements(path: str) -> None:
+    with SqliteSaver.from_conn_string(path) as saver:
+        walker = Walker(SyncCalls(saver))
+        walker.commit({"a": 1, "big": "x" * 3000})
+        head = walker.commit({**walker.state, "a": 2})
+        said, found, count = load(SQLITE, saver.codec, Load(THREAD, "")), None, 0
+        with pytest.raises(StopIteration) as done:
+            while True:
+                statement = said.send(found)
+                if not isinstance(statement, Begin):
+                    found, count = saver.conn.execute(*statement).fetchall(), count + 1
+                    if count == 1:
+                        saver.execute(Prune(THREAD))
+        assert count == 4, "once more, in a transaction"
+        answer = done.value.value
+        assert answer.checkpoint_id == head
+        assert answer.values == {"a": 2, "big": "x" * 3000}
 
 
 def test_a_closed_saver_says_so(path: str) -> None:

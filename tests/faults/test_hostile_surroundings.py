@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.databases import fresh_schema, named
 
-from caesura.checkpoint.base.id import new_id
+from caesura.checkpoint.ids import new_id
 from caesura.checkpoint.operations import FindInterrupts
 from caesura.checkpoint.postgres import PostgresSaver
 from caesura.checkpoint.sqlite import SqliteSaver

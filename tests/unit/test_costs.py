@@ -17,10 +17,12 @@ import pytest
 from tests.databases import postgres_saver
 
 import caesura.storage.postgres as driver
+from caesura.checkpoint.operations import Load
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.func import entrypoint, task
 from caesura.graph import END, START, StateGraph
 from caesura.storage.sqlite import connect
+from caesura.testing.calling import THREAD, SyncCalls, Walker
 from caesura.types import Command, Send, interrupt
 
 FEW, MANY = 20, 40
@@ -43,10 +45,10 @@ ON_SQLITE = {
     "loop step": Cost(1, 1, 380),
     "fan-out task": Cost(1, 1, 265),
     "task call": Cost(1, 1, 345),
-    "pause": Cost(11, 4, 760),
-    "resume": Cost(16, 3, 370),
+    "pause": Cost(9, 4, 760),
+    "resume": Cost(11, 3, 370),
 }
-ROUND_TRIPS = {"loop step": 1, "fan-out task": 1, "task call": 1, "pause": 9, "resume": 15}
+ROUND_TRIPS = {"loop step": 1, "fan-out task": 1, "task call": 1, "pause": 7, "resume": 10}
 
 
 class Count(TypedDict):
@@ -228,3 +230,37 @@ def test_one_more_takes_no_more_round_trips_to_postgres_than_it_did(
             counts.append(len(sent))
     cost = (counts[1] - counts[0]) / (MANY - FEW)
     assert 0 < cost <= ROUND_TRIPS[program]
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+READS = {"a new thread": 1, "a full row": 1, "changes": 2}
+"""What is said to read the newest checkpoint; no transaction is begun for it."""
+
+
+def reads(saver: Any, said: list[str]) -> dict[str, int]:
+    """How much is said to read each."""
+    saver.setup()
+    walker, found = Walker(SyncCalls(saver)), {}
+    for what in READS:
+        if what != "a new thread":
+            walker.commit({"big": "x" * 5000, **walker.state, "last": what})
+        said.clear()
+        loaded = saver.execute(Load(THREAD, ""))
+        found[what] = len(said)
+        assert (loaded and loaded.values) == (walker.state or None)
+    return found
+
+
+def test_the_newest_checkpoint_is_read_from_sqlite_in_one_statement_or_two(tmp_path: Path) -> None:
+    with closing(SqliteSaver(connect(str(tmp_path / "db")))) as saver:
+        said: list[str] = []
+        saver.conn.set_trace_callback(said.append)
+        assert reads(saver, said) == READS
+
+
+def test_the_newest_checkpoint_is_read_from_postgres_in_one_round_trip_or_two(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with postgres_saver() as saver, round_trips(monkeypatch) as sent:
+        assert reads(saver, sent) == READS

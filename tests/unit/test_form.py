@@ -219,7 +219,7 @@ def test_nothing_is_the_value_of_a_part_that_is_left_out() -> None:
     [OBJECT, {"type": "array", "items": {}}, {"enum": [3]}, {"type": ["integer", "null"]}],
 )
 def test_the_example_of_a_schema_is_an_answer_to_it(schema: Any) -> None:
-    from caesura.schemas import check_json
+    from caesura.schemas.checking import check_json
 
     assert check_json(schema, example(schema)) == []
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from caesura.checkpoint.base.id import new_id, uuid6
+from caesura.checkpoint.ids import new_id, uuid6
 from caesura.checkpoint.operations import Chain, Commit, FullState, InterruptRow
 from caesura.checkpoint.rows import (
     ROW_WEIGHT,

@@ -13,8 +13,11 @@ from uuid import UUID
 
 import pytest
 
+from caesura.digests import differing_paths, digest_of
 from caesura.errors import InvalidAnswerError, SerializationError
-from caesura.schemas import check_json, differing_paths, digest_of, json_schema_of, parse_answer
+from caesura.schemas.checking import check_json
+from caesura.schemas.converting import parse_answer
+from caesura.schemas.describing import json_schema_of
 
 
 class Verdict(enum.Enum):
@@ -297,7 +300,7 @@ def test_pydantic_models_are_described_checked_and_built_by_pydantic() -> None:
 def test_everything_but_pydantic_models_works_without_pydantic() -> None:
     code = (
         "import sys; sys.modules['pydantic'] = None\n"
-        "import caesura.schemas as s\n"
+        "import caesura.schemas.checking, caesura.schemas.converting\n"
         "assert not {'jsonschema', 'numpy'} & sys.modules.keys()\n"
         "import tests.unit.test_schemas as t\n"
         "t.test_all_kinds_of_fields_are_converted()\n"
@@ -335,7 +338,7 @@ def test_a_digest_is_the_same_for_equal_payloads_whatever_their_order() -> None:
 
 def test_a_digest_is_the_same_in_another_process() -> None:
     code = (
-        "import tests.unit.test_schemas as t, caesura.schemas as s; print(s.digest_of(t.payload()))"
+        "import tests.unit.test_schemas as t, caesura.digests as s; print(s.digest_of(t.payload()))"
     )
     for seed in ("1", "2"):
         env = {"PYTHONPATH": ":".join(["src", ".", *sys.path]), "PYTHONHASHSEED": seed}

@@ -425,6 +425,18 @@ def test_every_truncation_of_stored_bytes_is_refused() -> None:
         SERDE.decode(data + b"\x00")
 
 
+def test_many_values_are_read_as_each_would_be_and_one_damaged_refuses_them_all() -> None:
+    values = [1, None, [Point(1)], {"a": b"x"}, "", [[1], [2]]]
+    parts = [SERDE.encode(value) for value in values]
+    assert SERDE.decode_all(parts) == [SERDE.decode(part) for part in parts]
+    assert SERDE.decode_all([]) == []
+    for broken in (b"", b"\xc1", parts[2][:-1], parts[2] + b"\x00"):
+        with pytest.raises(DeserializationError):
+            SERDE.decode_all([*parts, broken, *parts])
+    with pytest.raises(DeserializationError):  # together they are as long as two values
+        SERDE.decode_all([b"\x92\x01", b"\x01\x02"])
+
+
 @pytest.mark.parametrize("head", [b"\x91", b"\x81\xa1a", b"\x92\xc0"])
 @pytest.mark.parametrize("levels", [3, 20, 99, 300])
 def test_bombs_of_nested_objects_and_lists_never_exhaust_the_stack(

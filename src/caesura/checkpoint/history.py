@@ -29,9 +29,9 @@ class Headlines(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """The rows from a checkpoint up to its full one → `Row`s, in any order."""
+    """The rows from that of a headline up to its full one → `Row`s, in any order."""
 
-    checkpoint_id: str
+    row: Row
 
 
 class Writes(NamedTuple):
@@ -56,10 +56,11 @@ Request = Headlines | Walk | Writes | Closing | Asked
 
 
 class Reader:
-    """Where the reading of one `History` stands."""
+    """Where the reading of one `History` stands. ``size``: how many to read at a time, at most."""
 
-    def __init__(self, codec: Codec, op: History) -> None:
+    def __init__(self, codec: Codec, op: History, size: int = PAGE) -> None:
         self.op = op
+        self._size = size
         self.exhausted = op.limit is not None and op.limit <= 0
         self._codec = codec
         self._before = op.before
@@ -75,33 +76,41 @@ class Reader:
 
     def page(self) -> Generator[Request, Any, list[Loaded]]:
         """The next checkpoints; `exhausted` is set with the last ones. May be empty before that."""
-        if self._head_id is None:
-            yield from self._begin()
+        begins = self._head_id is None
+        if begins and self._before is not None:
+            yield from self._headlines_of(None, 1)
         found = yield from self._headlines()
+        if begins and self._head_id is not None:
+            yield from self._begin()
         if not found:
             return []
         writes = yield from self._writes(found)
         made = []
         for row in found:
-            strand = yield from self._strand(row.checkpoint_id)
+            strand = yield from self._strand(row)
             if strand is not None:
                 made.append(self._assemble(row, strand, writes[row.checkpoint_id]))
         return made
 
     def _begin(self) -> Generator[Request, Any, None]:
-        newest: list[Row] = yield Headlines(None, 1)
-        self._head_id = newest[0].checkpoint_id if newest else ""
-        asked: list[InterruptRow] = (yield Asked()) if newest else []
+        asked: list[InterruptRow] = yield Asked()
         self._live = [row for row in asked if is_live(row)]
         for row in asked:
             self._asked[row.checkpoint_id].append(row)
             for task_id in () if is_live(row) else row.ancestors:
                 self._inside[task_id].append(row)
 
+    def _headlines_of(self, before: str | None, limit: int) -> Generator[Request, Any, list[Row]]:
+        """Headlines; the first ones ever tell which checkpoint is the newest."""
+        found: list[Row] = yield Headlines(before, limit)
+        if self._head_id is None and found:
+            self._head_id = found[0].checkpoint_id
+        return found
+
     def _headlines(self) -> Generator[Request, Any, list[Row]]:
         wanted = self.op.filter
-        limit = PAGE if self._left is None or wanted else min(PAGE, self._left)
-        found: list[Row] = yield Headlines(self._before, limit)
+        limit = self._size if self._left is None or wanted else min(self._size, self._left)
+        found = yield from self._headlines_of(self._before, limit)
         self.exhausted = len(found) < limit
         if found:
             yield from self._note_closing(found)
@@ -131,11 +140,11 @@ class Reader:
             grouped[row.checkpoint_id] = rows.with_closing(grouped[row.checkpoint_id], closing)
         return grouped
 
-    def _strand(self, checkpoint_id: str) -> Generator[Request, Any, Strand | None]:
+    def _strand(self, row: Row) -> Generator[Request, Any, Strand | None]:
         for strand in self._strands:
-            if checkpoint_id in strand:
+            if row.checkpoint_id in strand:
                 return strand
-        walked = rows.walk((yield Walk(checkpoint_id)), checkpoint_id)
+        walked = rows.walk((yield Walk(row)), row.checkpoint_id)
         if not walked:  # pruned since the last page
             return None
         strand = Strand(self._codec, walked)

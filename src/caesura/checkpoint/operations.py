@@ -12,7 +12,8 @@ last full one on (`caesura.core.patch`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
 InterruptStatus = Literal["open", "answered", "withdrawn", "superseded"]
@@ -21,6 +22,7 @@ Sync = Literal["lazy", "usual", "now"]
 up; before the operation returns. The death of a process undoes none of them."""
 SHAPE: Final = 4
 """The form of checkpoints that the engine stores, and the newest that it reads."""
+NO_FILTER: Final[Mapping[str, Any]] = MappingProxyType({})
 Version = Any
 """Channel versions are ints here; foreign savers may use any ordered type."""
 
@@ -90,8 +92,7 @@ class TaskWrites(NamedTuple):
     writes: Sequence[tuple[str, Any]]
 
 
-@dataclass(slots=True)
-class Load:
+class Load(NamedTuple):
     """Read one checkpoint → `Loaded`, or None if there is none.
 
     ``checkpoint_id`` None: the newest of (thread, ns). ``before``: the newest older than that id.
@@ -133,7 +134,7 @@ class Loaded:
     """Channels whose values are not stored here, but were made of what is stored above."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Commit:
     """Store a checkpoint → its `Chain`.
 
@@ -175,7 +176,7 @@ ANY_HEAD = "*"
 """`Commit.expected_head`: do not check."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PutWrites:
     """Store what a finished, failed or paused task left, on the checkpoint it ran on → None.
 
@@ -205,8 +206,7 @@ class PutWrites:
     sync: Sync = "usual"
 
 
-@dataclass(slots=True)
-class Flush:
+class Flush(NamedTuple):
     """Make sure of what was stored lazily, as the database is set up → None."""
 
     thread_id: str
@@ -220,8 +220,7 @@ class Answer(NamedTuple):
     actor: str | None = None
 
 
-@dataclass(slots=True)
-class Accept:
+class Accept(NamedTuple):
     """Accept answers, all or none, and at once → the answered `InterruptRow`s, in the order given.
 
     The check and the write are one atomic step. Refusals (nothing is stored): unknown id →
@@ -238,8 +237,7 @@ class Accept:
     writes: Sequence[TaskWrites] = ()
 
 
-@dataclass(slots=True)
-class Withdraw:
+class Withdraw(NamedTuple):
     """Withdraw open interrupts of a thread, with a reason → rows withdrawn. ``ids`` None: all."""
 
     thread_id: str
@@ -248,8 +246,7 @@ class Withdraw:
     ids: Sequence[str] | None = None
 
 
-@dataclass(slots=True)
-class FindInterrupts:
+class FindInterrupts(NamedTuple):
     """List interrupts, oldest first → list of `InterruptRow`. Over all threads if none is named."""
 
     thread_id: str | None = None
@@ -258,8 +255,7 @@ class FindInterrupts:
     limit: int | None = None
 
 
-@dataclass(slots=True)
-class FindThreads:
+class FindThreads(NamedTuple):
     """List threads, most recently changed first → list of `ThreadSummary`."""
 
     limit: int | None = None
@@ -278,8 +274,7 @@ class ThreadSummary(NamedTuple):
     open_interrupts: int
 
 
-@dataclass(slots=True)
-class History:
+class History(NamedTuple):
     """Read checkpoints of (thread, ns), newest first → iterator of `Loaded`.
 
     ``filter``: equality on metadata keys. ``before``: ids strictly older. ``limit``: after
@@ -288,7 +283,7 @@ class History:
 
     thread_id: str
     ns: str
-    filter: Mapping[str, Any] = field(default_factory=dict)
+    filter: Mapping[str, Any] = NO_FILTER
     before: str | None = None
     limit: int | None = None
 
@@ -304,29 +299,47 @@ class Namespace(NamedTuple):
     head_id: str
 
 
-@dataclass(slots=True)
-class FindNamespaces:
+class FindNamespaces(NamedTuple):
     """List every (thread, ns) → list of `Namespace`, in no order. Of all threads if none named."""
 
     thread_id: str | None = None
 
 
-@dataclass(slots=True)
-class FindRuns:
+class Place(NamedTuple):
+    """Where a checkpoint is. Places sort by age."""
+
+    checkpoint_id: str
+    thread_id: str
+    ns: str
+
+
+class FindCheckpoints(NamedTuple):
+    """Name checkpoints, newest first → list of `Place`. Of all threads, or namespaces, if none named.
+
+    ``before``: places that sort before this one. ``filter``: equality on metadata keys. Less than
+    ``limit``: there are no more.
+    """
+
+    limit: int
+    thread_id: str | None = None
+    ns: str | None = None
+    before: Place | None = None
+    filter: Mapping[str, Any] = NO_FILTER
+
+
+class FindRuns(NamedTuple):
     """Name the threads that hold checkpoints of these runs (metadata ``run_id``) → list of ids."""
 
     run_ids: Sequence[str]
 
 
-@dataclass(slots=True)
-class DeleteThread:
+class DeleteThread(NamedTuple):
     """Delete everything about a thread → None. A thread that does not exist is no error."""
 
     thread_id: str
 
 
-@dataclass(slots=True)
-class DeleteRuns:
+class DeleteRuns(NamedTuple):
     """Delete the checkpoints of these runs from one thread, with what hangs on them → None.
 
     Checkpoints that built on a deleted one are stored in full and follow its nearest ancestor left.
@@ -336,8 +349,7 @@ class DeleteRuns:
     run_ids: Sequence[str]
 
 
-@dataclass(slots=True)
-class Prune:
+class Prune(NamedTuple):
     """Delete the history of a thread → None.
 
     Each namespace keeps its newest checkpoint, now stored in full, with its writes; interrupts that
@@ -347,8 +359,7 @@ class Prune:
     thread_id: str
 
 
-@dataclass(slots=True)
-class CopyThread:
+class CopyThread(NamedTuple):
     """Copy everything about a thread to a new one, under the same checkpoint and interrupt ids →
     None.
 

@@ -48,6 +48,7 @@ ROW_WEIGHT: Final = 512
 _WINDOW: Final = 64
 _TAGGED: Final = 0xC1
 """The one byte that no MessagePack value starts with."""
+_TAG: Final = bytes((_TAGGED,))
 _SEALED_TEXT: Final = "\x02caesura:"
 
 SPECIAL_INDEX: Final[Mapping[str, int]] = {ERROR: -1, SCHEDULED: -2, INTERRUPT: -3, RESUME: -4}
@@ -64,7 +65,7 @@ class Codec:
     bytes. Such a one may encrypt, so the texts of interrupts go through it as well.
     """
 
-    __slots__ = ("_raw_decode", "_serde", "_strict", "conceals", "encode")
+    __slots__ = ("_raw_decode", "_raw_decode_all", "_serde", "_strict", "conceals", "encode")
 
     encode: Callable[[Any], bytes]
     """The bytes of a value. Raises `SerializationError` with the path of what cannot be stored."""
@@ -75,6 +76,7 @@ class Codec:
         self._serde = serde
         raw = _offers_raw(serde)
         self._raw_decode = serde.decode if raw else None
+        self._raw_decode_all = getattr(serde, "decode_all", None) if raw else None
         self.conceals = not raw
         self._strict = bool(getattr(serde, "require_encrypted", False))
         self.encode = serde.encode if raw else self._encode_tagged
@@ -91,6 +93,12 @@ class Codec:
         if self._raw_decode is not None:
             return self._raw_decode(data)
         return self._serde.loads_typed(("msgpack", data))
+
+    def decode_all(self, parts: Sequence[bytes]) -> list[Any]:
+        """The values of each. Raises `DeserializationError`."""
+        if self._raw_decode_all is None or any(part[:1] == _TAG for part in parts):
+            return [self.decode(part) for part in parts]
+        return cast("list[Any]", self._raw_decode_all(parts))
 
     def seal_text(self, text: str | None) -> str | None:
         """A text column of an interrupt, as stored."""
@@ -248,6 +256,11 @@ def chain_of(rows: Sequence[Row]) -> Chain:
     return Chain(rows[0].checkpoint_id, rows[-1].worth, rows[-1].weight)
 
 
+def longest(row: Row) -> int:
+    """How many rows there are in the walk to ``row``, at most."""
+    return row.weight // ROW_WEIGHT + 1
+
+
 def chain_after(row: Row, before: Chain | None) -> Chain:
     """What `Commit` returns for the row that it stored."""
     first = row.checkpoint_id if row.weight == 0 or before is None else before.snapshot_id
@@ -259,17 +272,23 @@ def walk(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
 
     Empty if the checkpoint is not among them. Raises `StorageError` if its full row is not.
     """
+    made = trace(found, checkpoint_id)
+    if made and made[0].weight:
+        raise StorageError(
+            f"Checkpoint {checkpoint_id} cannot be read: it builds on {made[0].parent_id}, "
+            "which is not stored. Nothing was changed."
+        )
+    return made
+
+
+def trace(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
+    """As much of the walk to ``checkpoint_id`` as was found, oldest first."""
     by_id = {row.checkpoint_id: row for row in found}
     row = by_id.get(checkpoint_id)
     made: list[Row] = []
     while row is not None:
         made.append(row)
         row = by_id.get(row.parent_id) if row.weight and row.parent_id else None
-    if made and made[-1].weight:
-        raise StorageError(
-            f"Checkpoint {checkpoint_id} cannot be read: it builds on {made[-1].parent_id}, "
-            "which is not stored. Nothing was changed."
-        )
     made.reverse()
     return made
 
@@ -277,29 +296,30 @@ def walk(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
 def fold(codec: Codec, rows: Sequence[Row]) -> State:
     """The state at the last of ``rows`` (a walk, oldest first). Nothing in it is shared."""
     values, versions, seen, updated = codec.decode(rows[0].body)
-    state = State(values, versions, seen, updated)
-    for row in rows[1:]:
-        state = _step(state, codec.decode(row.body), in_place=True)
-    return state
+    for start in range(1, len(rows), _WINDOW):
+        changes = codec.decode_all([row.body for row in rows[start : start + _WINDOW]])
+        for patches, newer, shown, _ in changes:
+            versions.update(newer)
+            seen.update(shown)
+            for name, change in patches.items():
+                if change[0] == "g":
+                    values.pop(name, None)
+                else:
+                    values[name] = patch.apply(values.get(name), change, in_place=True)
+        updated = changes[-1][3]
+    return State(values, versions, seen, updated)
 
 
-def _step(state: State, changes: Sequence[Any], *, in_place: bool) -> State:
-    """``state`` one row later. Not ``in_place``: a new state that shares what did not change."""
+def _step(state: State, changes: Sequence[Any]) -> State:
+    """``state`` one row later: a new one that shares what did not change."""
     patches, versions, seen, updated = changes
-    values = state.values
-    if in_place:
-        state.versions.update(versions)
-        state.seen.update(seen)
-        state = State(values, state.versions, state.seen, updated)
-    else:
-        values = dict(values)
-        state = State(values, {**state.versions, **versions}, {**state.seen, **seen}, updated)
+    values = dict(state.values)
     for name, change in patches.items():
         if change[0] == "g":
             values.pop(name, None)
         else:
-            values[name] = patch.apply(values.get(name), change, in_place=in_place)
-    return state
+            values[name] = patch.apply(values.get(name), change)
+    return State(values, {**state.versions, **versions}, {**state.seen, **seen}, updated)
 
 
 class Strand:
@@ -311,12 +331,12 @@ class Strand:
 
     def __init__(self, codec: Codec, rows: Sequence[Row]) -> None:
         self.rows = rows
-        self._changes = [codec.decode(row.body) for row in rows]
+        self._changes = codec.decode_all([row.body for row in rows])
         self._index = {row.checkpoint_id: i for i, row in enumerate(rows)}
         self._marks = [State(*self._changes[0])]
         state = self._marks[0]
         for i in range(1, len(rows)):
-            state = _step(state, self._changes[i], in_place=False)
+            state = _step(state, self._changes[i])
             if i % _WINDOW == 0:
                 self._marks.append(state)
         self._window: list[State] = []
@@ -341,7 +361,7 @@ class Strand:
         start = at * _WINDOW
         states = [self._marks[at]]
         for changes in self._changes[start + 1 : start + _WINDOW]:
-            states.append(_step(states[-1], changes, in_place=False))
+            states.append(_step(states[-1], changes))
         self._window, self._window_at = states, at
 
 

@@ -7,9 +7,9 @@ results. The sync and the async methods only differ in who performs the operatio
 
 from __future__ import annotations
 
-import heapq
+from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Self, cast
 
 from caesura.checkpoint.base import (
@@ -22,7 +22,7 @@ from caesura.checkpoint.base import (
     RunnableConfig,
     get_checkpoint_metadata,
 )
-from caesura.checkpoint.history import Reader
+from caesura.checkpoint.history import PAGE, Reader
 from caesura.checkpoint.operations import (
     ANY_HEAD,
     SHAPE,
@@ -30,6 +30,7 @@ from caesura.checkpoint.operations import (
     CopyThread,
     DeleteRuns,
     DeleteThread,
+    FindCheckpoints,
     FindNamespaces,
     FindRuns,
     FullState,
@@ -38,6 +39,7 @@ from caesura.checkpoint.operations import (
     Load,
     Loaded,
     Namespace,
+    Place,
     Prune,
     PutWrites,
 )
@@ -406,12 +408,27 @@ def _list(
         yield from _list_one(conf, wanted, before, limit)
         return
     thread_id = None if config is None else str(conf["thread_id"])
-    spaces: list[Namespace] = yield FindNamespaces(thread_id)
-    if "checkpoint_ns" in conf:
-        spaces = [s for s in spaces if s.ns == str(conf["checkpoint_ns"] or "")]
+    ns = str(conf["checkpoint_ns"] or "") if "checkpoint_ns" in conf else None
     older = _checkpoint_id(before["configurable"]) if before else None
-    sources = [(s.head_id, Reader(codec, _history(s, wanted, older, limit))) for s in spaces]
-    yield from _merge(sources, limit)
+    last, size = Place(older, "", "") if older else None, PAGE
+    sources: dict[tuple[str, str], _Source] = {}
+    while limit is None or limit > 0:
+        size = size if limit is None else min(size, limit)
+        places: list[Place] = yield FindCheckpoints(size, thread_id, ns, last, wanted)
+        counts = Counter(place[1:] for place in places)
+        for last in places:
+            source = sources.get(last[1:])
+            if source is None:
+                op = History(last.thread_id, last.ns, wanted, older)
+                reader = Reader(codec, op, PAGE if wanted else min(PAGE, counts[last[1:]]))
+                source = sources[last[1:]] = _Source(reader)
+            found = yield from source.read_to(last.checkpoint_id)
+            if found is not None:
+                yield as_tuple(found)
+                limit = limit and limit - 1
+        if len(places) < size:
+            return
+        size *= 4
 
 
 def _list_one(
@@ -433,36 +450,24 @@ def _list_one(
             yield as_tuple(found)
 
 
-def _history(
-    space: Namespace, wanted: Mapping[str, Any], older: str | None, limit: int | None
-) -> History:
-    return History(space.thread_id, space.ns, wanted, older, limit)
+@dataclass(slots=True)
+class _Source:
+    """The checkpoints of one namespace, newest first."""
 
+    reader: Reader
+    page: list[Loaded] = field(default_factory=list)
+    """Read, and not asked for yet: the next one is last."""
 
-class _Newest(str):
-    """A checkpoint id that sorts before older ones."""
-
-    __slots__ = ()
-
-    def __lt__(self, other: str) -> bool:
-        return str.__gt__(self, other)
-
-
-def _merge(sources: list[tuple[str, Reader]], limit: int | None) -> _Steps:
-    """The checkpoints of several histories, newest first; each is opened in its turn."""
-    heap: list[tuple[_Newest, int, Reader, list[Loaded]]] = [
-        (_Newest(head_id), n, reader, []) for n, (head_id, reader) in enumerate(sources)
-    ]
-    heapq.heapify(heap)
-    while heap and (limit is None or limit > 0):
-        _, n, reader, page = heapq.heappop(heap)
-        if page:
-            yield as_tuple(page.pop())
-            limit = limit and limit - 1
-        while not page and not reader.exhausted:
-            page = (yield ReadOn(reader))[::-1]
-        if page:
-            heapq.heappush(heap, (_Newest(page[-1].checkpoint_id), n, reader, page))
+    def read_to(self, checkpoint_id: str) -> Generator[ReadOn, Any, Loaded | None]:
+        """That checkpoint, past newer ones; None if it was deleted meanwhile."""
+        while True:
+            while not self.page and not self.reader.exhausted:
+                self.page = (yield ReadOn(self.reader))[::-1]
+            if not self.page or self.page[-1].checkpoint_id < checkpoint_id:
+                return None
+            found = self.page.pop()
+            if found.checkpoint_id == checkpoint_id:
+                return found
 
 
 # --- what others see -------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from caesura.schemas import check_json
+from caesura.schemas.checking import check_json
 from caesura.schemas.fields import (
     KINDS,
     NOTHING,

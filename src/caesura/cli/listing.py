@@ -37,9 +37,7 @@ class Moment:
 
 def interrupts(saver: Any, *, every: bool, thread_id: str | None = None) -> list[InterruptRow]:
     """Open interrupts, or all of them, oldest first."""
-    wanted = FindInterrupts(thread_id=thread_id)
-    if every:
-        wanted.status = None
+    wanted = FindInterrupts(thread_id=thread_id, status=None if every else "open")
     return list(saver.execute(wanted))
 
 

@@ -22,7 +22,6 @@ from caesura.checkpoint.operations import InterruptRow
 from caesura.core.ids import interrupt_id
 from caesura.digests import differing_paths, digest_of
 from caesura.errors import DuplicateInterruptKeyError
-from caesura.schemas import json_schema_of, parse_answer
 
 
 def asked_under(rows: Iterable[InterruptRow], task: str) -> list[InterruptRow]:
@@ -145,7 +144,7 @@ class Ledger:
             payload=question.value,
             key=question.key,
             title=question.title,
-            response_schema=json_schema_of(question.response_schema),
+            response_schema=_schema_of(question),
             asked_at=at,
         )
         if self.loose:
@@ -180,7 +179,17 @@ def question_digest(question: Question) -> str:
     return digest_of(question.value, volatile=tuple(question.volatile))
 
 
+def _schema_of(question: Question) -> Any:
+    if question.response_schema is None:
+        return None
+    from caesura.schemas.describing import json_schema_of
+
+    return json_schema_of(question.response_schema)
+
+
 def _typed(question: Question, row: InterruptRow) -> Any:
     if question.response_schema is None:
         return row.answer
+    from caesura.schemas.converting import parse_answer
+
     return parse_answer(question.response_schema, row.answer)

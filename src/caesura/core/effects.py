@@ -8,59 +8,51 @@ back, once, when the step's time is up. `Recall` → for each task what it wrote
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from caesura.callbacks import GraphLifecycleEvent
 from caesura.core.state import Task
 
 
-@dataclass(slots=True)
-class Store:
+class Store(NamedTuple):
     """Perform a storage operation (`caesura.checkpoint.operations`)."""
 
     operation: Any
 
 
-@dataclass(slots=True)
-class Run:
+class Run(NamedTuple):
     """Start these tasks. ``timeout``: seconds from now for all that runs in the step."""
 
     tasks: list[Task]
     timeout: float | None = None
 
 
-@dataclass(slots=True)
-class Recall:
+class Recall(NamedTuple):
     """Look up in the cache what these tasks write."""
 
     tasks: list[Task]
 
 
-@dataclass(slots=True)
-class Keep:
+class Keep(NamedTuple):
     """Keep in the cache what this finished task wrote, if it has a policy."""
 
     task: Task
 
 
-@dataclass(slots=True)
-class Emit:
+class Emit(NamedTuple):
     """Hand an event to whoever streams: mode and payload, in the namespace of the loop."""
 
     mode: str
     payload: Any
 
 
-@dataclass(slots=True)
-class Log:
+class Log(NamedTuple):
     """Log these texts as warnings."""
 
     texts: list[str]
 
 
-@dataclass(slots=True)
-class Tell:
+class Tell(NamedTuple):
     """Call the lifecycle callbacks of the run."""
 
     event: GraphLifecycleEvent

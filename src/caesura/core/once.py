@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from caesura.asking import Question
 from caesura.checkpoint.operations import Load, Loaded, PutWrites
@@ -37,7 +36,6 @@ from caesura.errors import (
     StaleThreadError,
     TaskReplayMismatchError,
 )
-from caesura.schemas import json_schema_of, parse_answer
 
 if TYPE_CHECKING:
     from caesura.core.turn import Turn
@@ -57,8 +55,7 @@ BODY: Final = _Body()
 Steps = Generator[Store | _Body, Any, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
+class Once(NamedTuple):
     """What is known of a function that must not be called twice with one purpose."""
 
     name: str
@@ -70,8 +67,7 @@ class Once:
     """Arguments → what a person is shown of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class OneCall:
+class OneCall(NamedTuple):
     """A call that must not happen twice, and what its run lends it."""
 
     turn: Turn
@@ -227,6 +223,8 @@ def _result_schema(returns: Any) -> dict[str, Any]:
     """Empty where anything goes: nothing is declared, or what is has no form in JSON."""
     if returns is None or returns is type(None):
         return {}
+    from caesura.schemas.describing import json_schema_of
+
     try:
         return dict(json_schema_of(returns) or {})
     except Exception:
@@ -234,4 +232,8 @@ def _result_schema(returns: Any) -> dict[str, Any]:
 
 
 def _typed(returns: Any, result: Any) -> Any:
-    return parse_answer(returns, result) if _result_schema(returns) else result
+    if not _result_schema(returns):
+        return result
+    from caesura.schemas.converting import parse_answer
+
+    return parse_answer(returns, result)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from caesura.channels.base import BaseChannel
 from caesura.channels.delta import DeltaChannel
@@ -18,7 +18,7 @@ from caesura.types import TimeoutPolicy
 Write = tuple[str, Any]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Action:
     """A function as the drivers call it.
 
@@ -34,8 +34,7 @@ class Action:
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Branch:
+class Branch(NamedTuple):
     """A conditional edge: ``path`` is called with fresh state, ``route`` turns its result into writes."""
 
     name: str
@@ -45,7 +44,7 @@ class Branch:
     route: Callable[[Any], list[Write]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
     """One node of a program."""
 
@@ -89,7 +88,7 @@ class _NoInput:
 NO_INPUT: Any = _NoInput()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Program:
     """Nodes, channels and the tables derived from them."""
 

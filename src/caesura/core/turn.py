@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from caesura.callbacks import GraphInterruptEvent, GraphLifecycleStatus, GraphResumeEvent
 from caesura.checkpoint.operations import Commit, Flush, InterruptRow, PutWrites, Sync
@@ -62,7 +62,7 @@ _STATUS: dict[str, GraphLifecycleStatus] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Request:
     """What a run is asked to do. Times and new ids come from outside: ``now``, ``mint``."""
 
@@ -120,8 +120,7 @@ class Request:
     """The saver knows nothing of interrupt rows: enclosing tasks store what they wait for too."""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a run ended."""
 
     kind: Literal["done", "paused", "before", "after"]

@@ -29,7 +29,7 @@ from caesura.interrupts.lifecycle import as_interrupt
 from caesura.types import TimeoutPolicy
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class TaskSpec:
     """An ``@task`` function as the drivers call it."""
 
@@ -72,7 +72,7 @@ def no_sync_form(name: str) -> TypeError:
     )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Planned:
     """One ``@task`` call: what it is, and everything to run it."""
 

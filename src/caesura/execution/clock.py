@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from caesura.checkpoint.base.id import new_id
+from caesura.checkpoint.ids import new_id
 
 
 class Clock:

@@ -30,7 +30,6 @@ from caesura.execution.clock import clock
 from caesura.execution.tokens import RunToken
 from caesura.execution.watch import Watch
 from caesura.interrupts.lifecycle import as_interrupt
-from caesura.messages import message_ids, new_messages
 from caesura.runtime import ExecutionInfo, RunControl, Runtime, no_heartbeat
 from caesura.warnings import InterruptDigestWarning
 
@@ -41,7 +40,7 @@ def _no_sink(frame: Frame, mode: str, payload: Any, ns: str | None) -> None:
     """Nobody listens."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Setting:
     """What all graphs of one invocation share."""
 
@@ -71,7 +70,7 @@ class Setting:
     """Ids of the messages that the ``messages`` stream told already."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Frame:
     """One graph of an invocation, while it runs."""
 
@@ -369,6 +368,8 @@ class TaskScope(Scope):
 
     def _tell_messages(self) -> None:
         """Tell the messages that the task wrote, or that a call returned; it gives them ids."""
+        from caesura.messages.telling import message_ids, new_messages
+
         task, frame = self.task, self.frame
         seen = frame.setting.seen_messages
         given = task.input if task.args is None else [*task.args[0], *task.args[1].values()]

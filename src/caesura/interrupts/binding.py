@@ -15,7 +15,6 @@ from caesura.errors import (
     UnknownInterruptError,
 )
 from caesura.interrupts.lifecycle import as_interrupt
-from caesura.schemas import check_json
 from caesura.types import Interrupt
 
 _ID: Final = re.compile(r"[0-9a-f]{32}\Z")
@@ -79,6 +78,8 @@ def _check_shapes(
         row = by_id.get(answer.interrupt_id)
         if row is None or row.response_schema is None:
             continue
+        from caesura.schemas.checking import check_json
+
         errors = check_json(row.response_schema, answer.value)
         if errors:
             raise InvalidAnswerError(errors, row.id, shown)

@@ -150,8 +150,7 @@ class NodeBuilder:
 # --- checking --------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What a program made by hand is made of."""
 
     nodes: dict[str, PregelNode]

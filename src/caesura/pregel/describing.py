@@ -7,17 +7,15 @@ asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from typing import Any
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, NamedTuple
 
 from caesura.digests import plain_json
 from caesura.schemas.kinds import JsonSchema, has_keys, is_typed_dict
-from caesura.schemas.outward import class_schema, keys_schema, type_schema
 from caesura.types import is_pydantic
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(NamedTuple):
     """What one side of a program takes or gives: values of ``schema``, or a dict of ``keys``.
 
     ``named``: ``schema`` is the class that a `StateGraph` was made with.
@@ -38,6 +36,8 @@ def suffixed(name: str, suffix: str) -> str:
 
 def json_of(shape: Shape, title: str) -> JsonSchema:
     """The JSON Schema of a side; ``title`` for what has no name of its own."""
+    from caesura.schemas.outward import keys_schema, type_schema
+
     if shape.named:
         return _of_declared(shape.schema, title)
     if shape.keys is None:
@@ -46,6 +46,8 @@ def json_of(shape: Shape, title: str) -> JsonSchema:
 
 
 def _of_declared(schema: Any, title: str) -> JsonSchema:
+    from caesura.schemas.outward import class_schema, type_schema
+
     if not has_keys(schema):
         return {"default": None, **type_schema(schema), "title": title}
     if is_typed_dict(schema) or is_pydantic(schema):
@@ -69,6 +71,8 @@ def _made_defaults(schema: Any) -> list[tuple[str, Any]]:
 
 def context_json(schema: Any) -> JsonSchema:
     """The JSON Schema of a class under its own name, with what its docstring says."""
+    from caesura.schemas.outward import class_schema
+
     described = class_schema(schema, schema.__name__)
     text = _docstring(schema)
     return {"description": text, **described} if text else described

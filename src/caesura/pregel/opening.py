@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from caesura.pregel.compiled import Pregel
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Ask:
     """The arguments of an ``invoke`` or ``stream`` call."""
 

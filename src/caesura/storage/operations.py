@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, cast
 
 from caesura.checkpoint import rows
@@ -21,6 +22,7 @@ from caesura.checkpoint.operations import (
     CopyThread,
     DeleteRuns,
     DeleteThread,
+    FindCheckpoints,
     FindInterrupts,
     FindNamespaces,
     FindRuns,
@@ -29,6 +31,7 @@ from caesura.checkpoint.operations import (
     InterruptRow,
     Load,
     Namespace,
+    Place,
     Prune,
     PutWrites,
     Sync,
@@ -124,9 +127,17 @@ ORDER BY checkpoint_id DESC LIMIT ?"""
 NEWEST: Final = _HEADLINES % ""
 NEWEST_BEFORE: Final = _HEADLINES % " AND checkpoint_id < ?"
 
+# The same, where nothing was forked since the full row: all rows since the newest full one. A fork leaves
+# rows between that are of no use, and the walk is broken or, if they are many, cut off by the limit.
+SINCE_FULL: Final = """
+SELECT checkpoint_id, parent_id, worth, weight, '', 0, NULL, NULL, body, NULL FROM thread_checkpoints
+WHERE thread_id = ? AND ns = ? AND checkpoint_id <= ? AND checkpoint_id >= (
+    SELECT checkpoint_id FROM thread_checkpoints
+    WHERE thread_id = ? AND ns = ? AND checkpoint_id <= ? AND weight = 0
+    ORDER BY checkpoint_id DESC LIMIT 1)
+ORDER BY checkpoint_id DESC LIMIT ?"""
+
 _WRITE: Final = "task_id, idx, task_path, channel, value"
-WRITES_ON: Final = f"""
-SELECT {_WRITE} FROM thread_writes WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?"""
 WRITES_BETWEEN: Final = f"""
 SELECT checkpoint_id, {_WRITE} FROM thread_writes
 WHERE thread_id = ? AND ns = ? AND checkpoint_id BETWEEN ? AND ?"""
@@ -135,14 +146,80 @@ _COLUMNS: Final = ", ".join(INTERRUPT_COLUMNS)
 _INTERRUPTS: Final = f"SELECT {_COLUMNS} FROM thread_interrupts"
 _WITHIN: Final = "(? = '' OR ns = ? OR substr(ns, 1, ?) = ?)"
 _LIVE: Final = "(status = 'open' OR (status = 'answered' AND done = 0))"
-INTERRUPTS_OF: Final = f"""
-{_INTERRUPTS} WHERE thread_id = ?
-AND ((checkpoint_id = ? AND ns = ?) OR ({_LIVE} AND {_WITHIN}))
-ORDER BY seq"""
 INTERRUPTS_WITHIN: Final = f"{_INTERRUPTS} WHERE thread_id = ? AND {_WITHIN} ORDER BY seq"
 OPEN_OF_THREAD: Final = f"""
 {_INTERRUPTS} WHERE thread_id = ? AND status = 'open' ORDER BY seq"""
 INTERRUPT: Final = f"{_INTERRUPTS} WHERE id = ? AND thread_id = ?"
+
+# A checkpoint with all that hangs on it, from three tables in one statement: one round trip, and read at
+# one moment without a transaction. Each table's columns stand in places of their type.
+_INTEGERS: Final = {"worth", "weight", "step", "idx", "seq", "slot", "done"}
+_BLOBS: Final = {"metadata", "body", "value", "payload", "response_schema", "answer"}
+_WIDTHS: Final = {int: 3, bytes: 3, str: 17}
+
+
+def _placed(kind: int, columns: Sequence[str]) -> tuple[str, Callable[[Sequence[Any]], Any]]:
+    """``columns`` as a part of that statement, and what takes them out of a row again."""
+    free, width = {}, 1
+    for of, count in _WIDTHS.items():
+        free[of] = iter(range(width, width + count))
+        width += count
+    places, taken = [str(kind)] + ["NULL"] * (width - 1), []
+    for column in columns:
+        of = int if column in _INTEGERS else bytes if column in _BLOBS else str
+        taken.append(next(free[of]))
+        places[taken[-1]] = column
+    return ", ".join(places), itemgetter(*taken)
+
+
+_AN_INTERRUPT, _A_ROW, _A_WRITE = 0, 1, 2
+_interrupt_places, _as_interrupt = _placed(_AN_INTERRUPT, ("seq", *INTERRUPT_COLUMNS))
+_row_places, _as_row = _placed(_A_ROW, ("(SELECT head FROM named)", *_ROW.split(", "), "body"))
+_write_places, _as_write = _placed(_A_WRITE, _WRITE.split(", "))
+
+_READ: Final = f"""
+WITH named (id, head) AS (
+    SELECT %s, checkpoint_id FROM thread_checkpoints
+    WHERE thread_id = ? AND ns = ? ORDER BY checkpoint_id DESC LIMIT 1)
+SELECT {_interrupt_places} FROM thread_interrupts
+WHERE thread_id = ? AND (
+    (checkpoint_id = (SELECT id FROM named) AND ns = ?) OR ({_LIVE} AND {_WITHIN}))
+UNION ALL
+SELECT {_row_places} FROM thread_checkpoints
+WHERE thread_id = ? AND ns = ? AND checkpoint_id = (SELECT id FROM named)
+UNION ALL
+SELECT {_write_places} FROM thread_writes
+WHERE thread_id = ? AND ns = ? AND checkpoint_id = (SELECT id FROM named)"""
+READ_NEWEST: Final = _READ % "checkpoint_id"
+READ_NAMED: Final = _READ % "CAST(? AS TEXT)"
+READ_OLDER: Final = _READ % f"({_OLDER})"
+
+
+class _Found(NamedTuple):
+    """A checkpoint as `_READ` finds it."""
+
+    head_id: str
+    row: Row
+    writes: list[WriteRow]
+    asked: list[Sequence[Any]]
+
+
+def _read(op: Load) -> Generator[Statement, Any, _Found | None]:
+    space = (op.thread_id, op.ns)
+    rest = (*space, *space, *_within(op.ns), *space, *space)
+    if op.checkpoint_id is not None:
+        found = yield READ_NAMED, (op.checkpoint_id, *rest)
+    elif op.before is not None:
+        found = yield READ_OLDER, (*space, op.before, *rest)
+    else:
+        found = yield READ_NEWEST, rest
+    row = next((_as_row(r) for r in found if r[0] == _A_ROW), None)
+    if row is None:
+        return None
+    writes = [WriteRow._make(_as_write(r)) for r in found if r[0] == _A_WRITE]
+    asked = sorted((_as_interrupt(r) for r in found if r[0] == _AN_INTERRUPT), key=itemgetter(0))
+    return _Found(row[0], Row(*row[1:]), writes, [columns[1:] for columns in asked])
+
 
 ASK: Final = f"""
 INSERT INTO thread_interrupts ({_COLUMNS}, seq)
@@ -263,26 +340,28 @@ def _head(
 
 
 def load(dialect: Dialect, codec: Codec, op: Load) -> Statements:
-    """`Load`: the head, the walk, the writes and the interrupts, read at one moment."""
-    yield READ
-    head = yield from _head(op)
-    if head is None:
+    """`Load`: one statement for a full row, two for another: what it builds on does not change.
+
+    Only an older checkpoint, and a walk with forks in it, must be read at one moment in several.
+    """
+    if op.checkpoint_id is not None or op.before is not None:
+        yield READ
+    found = yield from _read(op)
+    if found is None:
         return None
-    checkpoint_id = op.checkpoint_id or head
-    if op.before is not None and op.checkpoint_id is None:
-        found = yield _OLDER, (op.thread_id, op.ns, op.before)
-        checkpoint_id = found[0][0]
-    space = (op.thread_id, op.ns)
-    found = yield WALK, (*space, checkpoint_id, *space)
-    walked = rows.walk(map(Row._make, found), checkpoint_id)
-    if not walked:
-        return None
-    writes = [WriteRow._make(r) for r in (yield WRITES_ON, (*space, checkpoint_id))]
-    if checkpoint_id != head:
-        closing = yield from _closing_of(*space, checkpoint_id)
+    row = found.row
+    walked = yield from _since_full(op, row)
+    if walked[0].weight:
+        yield READ
+        found = yield from _read(op)
+        if found is None:
+            return None
+        row = found.row
+        walked = yield from _walk(op.thread_id, op.ns, row.checkpoint_id)
+    writes, asked = found.writes, _unseal(codec, found.asked)
+    if row.checkpoint_id != found.head_id:
+        closing = yield from _closing_of(op.thread_id, op.ns, row.checkpoint_id)
         writes = rows.with_closing(writes, closing)
-    found = yield INTERRUPTS_OF, (op.thread_id, checkpoint_id, op.ns, *_within(op.ns))
-    asked = _unseal(codec, found)
     if op.checkpoint_id is not None and writes:
         known = {row.id for row in asked}
         below = _unseal(codec, (yield INTERRUPTS_WITHIN, (op.thread_id, *_within(op.ns))))
@@ -290,13 +369,32 @@ def load(dialect: Dialect, codec: Codec, op: Load) -> Statements:
     return rows.assemble(
         codec,
         op,
-        walked[-1],
+        row,
         rows.fold(codec, walked),
         rows.chain_of(walked),
-        head_id=head,
+        head_id=found.head_id,
         writes=writes,
         interrupts=asked,
     )
+
+
+def _since_full(op: Load, row: Row) -> Generator[Statement, Any, list[Row]]:
+    """The walk to ``row``, or the end of it, if others stand between."""
+    if not row.weight:
+        return [row]
+    found = yield from _range(op.thread_id, op.ns, row)
+    return rows.trace([*found, row], row.checkpoint_id)
+
+
+def _range(thread_id: str, ns: str, row: Row) -> Generator[Statement, Any, list[Row]]:
+    place = (thread_id, ns, row.checkpoint_id)
+    found = yield SINCE_FULL, (*place, *place, rows.longest(row))
+    return list(map(Row._make, found))
+
+
+def _walk(thread_id: str, ns: str, checkpoint_id: str) -> Generator[Statement, Any, list[Row]]:
+    found = yield WALK, (thread_id, ns, checkpoint_id, thread_id, ns)
+    return rows.walk(map(Row._make, found), checkpoint_id)
 
 
 def read_on(dialect: Dialect, codec: Codec, op: ReadOn) -> Statements:
@@ -320,8 +418,10 @@ def _answer(codec: Codec, thread_id: str, ns: str, request: Request) -> Statemen
             found = yield NEWEST_BEFORE, (*space, request.before, request.limit)
         return [Row._make(r) for r in found]
     if isinstance(request, Walk):
-        found = yield WALK, (*space, request.checkpoint_id, *space)
-        return [Row._make(r) for r in found]
+        walked = rows.trace((yield from _range(*space, request.row)), request.row.checkpoint_id)
+        if walked and not walked[0].weight:
+            return walked
+        return (yield from _walk(*space, request.row.checkpoint_id))
     if isinstance(request, Asked):
         return _unseal(codec, (yield INTERRUPTS_WITHIN, (thread_id, *_within(ns))))
     if isinstance(request, Closing):
@@ -523,6 +623,14 @@ SELECT thread_id, ns, max(checkpoint_id) FROM thread_checkpoints WHERE thread_id
 GROUP BY thread_id, ns"""
 
 
+_PLACES: Final = """
+SELECT checkpoint_id, thread_id, ns, %s FROM thread_checkpoints WHERE %s
+ORDER BY checkpoint_id DESC, thread_id DESC, ns DESC LIMIT ?"""
+_FEW: Final = 256
+_MANY: Final = 16_384
+"""Checkpoints whose metadata are read at a time to find some, first and later on."""
+
+
 def find_threads(dialect: Dialect, codec: Codec, op: FindThreads) -> Statements:
     """`FindThreads`."""
     limit = _ALL if op.limit is None else op.limit
@@ -540,6 +648,29 @@ def find_namespaces(dialect: Dialect, codec: Codec, op: FindNamespaces) -> State
     else:
         found = yield NAMESPACES_OF, (op.thread_id,)
     return [Namespace._make(r) for r in found]
+
+
+def find_checkpoints(dialect: Dialect, codec: Codec, op: FindCheckpoints) -> Statements:
+    """`FindCheckpoints`: the key serves, and its order does within one namespace."""
+    column, before = "metadata" if op.filter else "NULL", op.before
+    size = max(op.limit, _FEW) if op.filter else op.limit
+    found: list[Place] = []
+    while True:
+        terms, values = ["true"], []
+        for name, value in (("thread_id = ?", op.thread_id), ("ns = ?", op.ns)):
+            if value is not None:
+                terms.append(name)
+                values.append(value)
+        if before is not None:
+            terms.append("(checkpoint_id, thread_id, ns) < (?, ?, ?)")
+            values += before
+        page = yield _PLACES % (column, " AND ".join(terms)), (*values, size)
+        for *place, metadata in page:
+            if not op.filter or rows.matches(codec.decode(metadata), op.filter):
+                found.append(Place(*place))
+        if len(page) < size or len(found) >= op.limit:
+            return found[: op.limit]
+        before, size = Place(*page[-1][:3]), min(4 * size, _MANY)
 
 
 def find_runs(dialect: Dialect, codec: Codec, op: FindRuns) -> Statements:
@@ -632,8 +763,7 @@ def _remove(
 ) -> Statements:
     space = (thread_id, ns)
     for line, parent in rows.orphans(lines, doomed):
-        found = yield WALK, (*space, line.checkpoint_id, *space)
-        walked = rows.walk(map(Row._make, found), line.checkpoint_id)
+        walked = yield from _walk(*space, line.checkpoint_id)
         row = rows.collapsed(codec, walked, parent)
         yield REFOUND, (parent, row.worth, row.body, *space, row.checkpoint_id)
     for parent_id in {line.parent_id for line in lines if line.checkpoint_id in doomed} - doomed:
@@ -661,6 +791,7 @@ PERFORM: Final[dict[type, Perform]] = {
     FindInterrupts: find_interrupts,
     FindThreads: find_threads,
     FindNamespaces: find_namespaces,
+    FindCheckpoints: find_checkpoints,
     FindRuns: find_runs,
     ReadOn: read_on,
     DeleteThread: delete_thread,

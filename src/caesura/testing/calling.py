@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, cast
 
 from caesura.checkpoint.base import Checkpoint, CheckpointTuple, RunnableConfig, empty_checkpoint
-from caesura.checkpoint.base.id import uuid6
+from caesura.checkpoint.ids import uuid6
 from caesura.checkpoint.operations import (
     Chain,
     Commit,

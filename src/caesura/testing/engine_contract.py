@@ -14,11 +14,13 @@ from caesura.checkpoint.operations import (
     Accept,
     Answer,
     CopyThread,
+    FindCheckpoints,
     FindInterrupts,
     FindNamespaces,
     FindThreads,
     History,
     Load,
+    Place,
     Prune,
     PutWrites,
     TaskWrites,
@@ -192,6 +194,46 @@ class EngineContract(SaverContract):
         assert walker.load().checkpoint_id == head
         assert walker.load().writes == []
         assert calls.execute(FindNamespaces("thread-2")) == []
+
+    def test_checkpoints_of_all_threads_are_found_and_listed_newest_first(
+        self, calls: Calls
+    ) -> None:
+        walkers = [Walker(calls, name, ns) for name, ns in (("a", ""), ("b", ""), ("a", "n:1"))]
+        made: list[Place] = []
+        for n in range(300):
+            walker = walkers[n % 3]
+            head = walker.commit({"n": n}, metadata={"step": n, "rare": n % 90 == 0})
+            made.insert(0, Place(head, walker.thread, walker.ns))
+        calls.execute(CopyThread("b", "c"))  # under the same ids
+        copies = [place._replace(thread_id="c") for place in made if place.thread_id == "b"]
+        made = sorted([*made, *copies], reverse=True)
+
+        found: list[Place] = []
+        while page := calls.execute(FindCheckpoints(70, before=found[-1] if found else None)):
+            found += page
+        assert found == made
+        of_a = [place for place in made if place.thread_id == "a"]
+        assert calls.execute(FindCheckpoints(1000, "a")) == of_a
+        assert calls.execute(FindCheckpoints(5, "a", "n:1")) == [p for p in of_a if p.ns][:5]
+        rare = calls.execute(FindCheckpoints(2, filter={"rare": True}))
+        assert [walkers[0].load(p.checkpoint_id).values["n"] for p in rare] == [270, 180]
+        assert calls.execute(FindCheckpoints(2, "nobody")) == []
+
+        def listed(given: Any = None, **how: Any) -> list[Place]:
+            return [
+                Place(conf["checkpoint_id"], conf["thread_id"], conf["checkpoint_ns"])
+                for conf in (each.config["configurable"] for each in calls.listed(given, **how))
+            ]
+
+        assert listed() == made
+        assert listed(limit=7) == made[:7]
+        assert listed({"configurable": {"thread_id": "a"}}, limit=90) == of_a[:90]
+        assert listed(filter={"rare": True}, limit=2) == rare
+        before = {"configurable": {"checkpoint_id": made[100].checkpoint_id}}
+        assert (
+            listed(before=before, limit=80)
+            == [p for p in made if p.checkpoint_id < made[100].checkpoint_id][:80]
+        )
 
     def test_history_is_filtered_limited_and_cut(self, calls: Calls) -> None:
         walker = Walker(calls)
@@ -509,4 +551,4 @@ class EngineContract(SaverContract):
 
 def replace_writes(op: Accept, writes: Sequence[TaskWrites]) -> Accept:
     """``op`` with other writes."""
-    return replace(op, writes=writes)
+    return op._replace(writes=writes)

@@ -26,7 +26,7 @@ from typing import (
     cast,
 )
 
-from caesura.checkpoint.base.id import uuid6
+from caesura.checkpoint.ids import uuid6
 from caesura.checkpoint.serde.base import SerializerProtocol, maybe_add_typed_methods
 from caesura.checkpoint.serde.jsonplus import JsonPlusSerializer
 from caesura.checkpoint.serde.types import ChannelProtocol

@@ -7,6 +7,7 @@ and only then changes the dicts, under a lock.
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ from caesura.checkpoint.operations import (
     CopyThread,
     DeleteRuns,
     DeleteThread,
+    FindCheckpoints,
     FindInterrupts,
     FindNamespaces,
     FindRuns,
@@ -33,6 +35,7 @@ from caesura.checkpoint.operations import (
     Load,
     Loaded,
     Namespace,
+    Place,
     Prune,
     PutWrites,
     TaskWrites,
@@ -253,7 +256,7 @@ class InMemorySaver(EngineSaver):
             ids = sorted((i for i in space.rows if before is None or i < before), reverse=True)
             return [space.rows[i] for i in ids[: request.limit]]
         if isinstance(request, Walk):
-            return _walk(space, request.checkpoint_id)
+            return _walk(space, request.row.checkpoint_id)
         if isinstance(request, Asked):
             within = [c for c in thread.interrupts.values() if lifecycle.is_within(c[_NS], op.ns)]
             return [self._unseal(c) for c in within]
@@ -423,6 +426,24 @@ class InMemorySaver(EngineSaver):
                 if space.head is not None
             ]
 
+    def _find_checkpoints(self, op: FindCheckpoints) -> list[Place]:
+        with self._lock:
+            names = self._threads if op.thread_id is None else [op.thread_id]
+            found = [
+                (Place(checkpoint_id, name, ns), row.metadata)
+                for name in names
+                if (thread := self._threads.get(name))
+                for ns, space in thread.spaces.items()
+                if op.ns is None or op.ns == ns
+                for checkpoint_id, row in space.rows.items()
+            ]
+        if op.before is not None:
+            found = [pair for pair in found if pair[0] < op.before]
+        if op.filter:
+            decode = self.codec.decode
+            found = [pair for pair in found if rows.matches(decode(pair[1]), op.filter)]
+        return [place for place, _ in heapq.nlargest(op.limit, found)]
+
     def _find_runs(self, op: FindRuns) -> list[str]:
         wanted = set(op.run_ids)
         with self._lock:
@@ -535,6 +556,7 @@ _PERFORM: Final[dict[type, Callable[[InMemorySaver, Any], Any]]] = {
     FindInterrupts: InMemorySaver._find_interrupts,
     FindThreads: InMemorySaver._find_threads,
     FindNamespaces: InMemorySaver._find_namespaces,
+    FindCheckpoints: InMemorySaver._find_checkpoints,
     FindRuns: InMemorySaver._find_runs,
     History: InMemorySaver.history,
     ReadOn: InMemorySaver._read_on,

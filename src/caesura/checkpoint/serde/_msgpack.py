@@ -16,7 +16,6 @@ when that fails, `_Walk` goes through the value once more in Python. It repairs 
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -330,12 +329,13 @@ _FLATTENED: Final = frozenset(
 
 def _describer_by_kind(cls: type) -> _Describe | None:
     numpy_scalar = getattr(sys.modules.get("numpy"), "generic", ())
+    path = getattr(sys.modules.get("pathlib"), "PurePath", ())
     kinds: tuple[tuple[bool, _Describe], ...] = (
         (issubclass(cls, Enum), _enum),
         (is_pydantic(cls, "pydantic"), _pydantic_v2),
         (dataclasses.is_dataclass(cls), _dataclass),
         (issubclass(cls, tuple) and hasattr(cls, "_fields"), _named_tuple),
-        (issubclass(cls, pathlib.PurePath), _path),
+        (issubclass(cls, path), _path),
         (issubclass(cls, BaseException), _exception),
         (issubclass(cls, numpy_scalar), _numpy_scalar),
         (issubclass(cls, tuple), list),

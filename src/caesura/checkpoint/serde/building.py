@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import pathlib
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -164,6 +163,8 @@ def _build_path(cls: Any, segments: list[str]) -> Any:
     try:
         return cls(*segments)
     except NotImplementedError:  # a path of the other kind of system
+        import pathlib
+
         return pathlib.Path(*segments)
 
 

@@ -84,10 +84,8 @@ class JsonPlusSerializer:
             )
         self.pickle_fallback = False
         self._allowed = Allowlist(allowed_msgpack_modules)
-        self._reader = Reader(self._allowed)
         self._json_allowed = Allowlist(allowed_json_modules)
-        self.decode = self._reader.unpack
-        """``decode(data)``: what ``encode`` was given. Raises DeserializationError."""
+        self._read_with(Reader(self._allowed))
 
     encode = staticmethod(pack)
     """``encode(value, at="")``: msgpack. Raises SerializationError, with the path below ``at``."""
@@ -97,9 +95,15 @@ class JsonPlusSerializer:
         wider = type(self).__new__(type(self))
         wider.__dict__.update(self.__dict__)
         wider._allowed = self._allowed.extended(extra)
-        wider._reader = Reader(wider._allowed)
-        wider.decode = wider._reader.unpack
+        wider._read_with(Reader(wider._allowed))
         return wider
+
+    def _read_with(self, reader: Reader) -> None:
+        self._reader = reader
+        self.decode = reader.unpack
+        """``decode(data)``: what ``encode`` was given. Raises DeserializationError."""
+        self.decode_all = reader.unpack_all
+        """``decode_all(parts)``: each as by ``decode``, in less time. Raises DeserializationError."""
 
     with_msgpack_allowlist = with_allowlist
 

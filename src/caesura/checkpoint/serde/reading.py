@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn, cast
 
 from ormsgpack import OPT_NON_STR_KEYS, unpackb
 
@@ -37,9 +37,11 @@ warned_blocked_types: set[TypeName] = set()
 _warned_unbuildable_types: set[TypeName] = set()
 _MAX_WARNED: Final = 1000
 
-_FRAME_HEAD: Final = b"\x92"
-_FRAME_TAIL: Final = b"\xcf\xca\xe5\x75\x7a\x1d\x3c\x96\x42"
-_FRAME_MARK: Final = int.from_bytes(_FRAME_TAIL[1:], "big")
+_PAIR: Final = b"\x92"
+_LIST: Final = b"\xdd"
+_MARKED: Final = b"\xcf\xca\xe5\x75\x7a\x1d\x3c\x96\x42"
+_MARK: Final = int.from_bytes(_MARKED[1:], "big")
+_LEFT_OVER: Final = "Stored bytes are no msgpack value: some follow after its end"
 _FREE_LEVELS: Final = 3
 _CONTAINER_BUDGET: Final = 4000
 """Lists and dicts below the free levels: what a stack of 8 MB bears, with room to spare."""
@@ -61,15 +63,27 @@ class Reader:
         # Framed as a pair with a mark behind: bytes left over or missing cannot go unnoticed.
         try:
             value, mark = unpackb(
-                b"".join((_FRAME_HEAD, data, _FRAME_TAIL)),
-                ext_hook=self._first,
-                option=OPT_NON_STR_KEYS,
+                b"".join((_PAIR, data, _MARKED)), ext_hook=self._first, option=OPT_NON_STR_KEYS
             )
-            if mark == _FRAME_MARK:
+            if mark == _MARK:
                 return value
         except (ValueError, TypeError, RecursionError, MemoryError) as error:
             _refuse(error)
-        raise DeserializationError("Stored bytes are no msgpack value: some follow after its end")
+        raise DeserializationError(_LEFT_OVER)
+
+    def unpack_all(self, parts: Sequence[bytes]) -> list[Any]:
+        """Several stored values, read in one go. Raises DeserializationError as `unpack` does."""
+        count = len(parts)
+        frame = [_MARKED] * (2 * count + 1)
+        frame[0] = _LIST + (2 * count).to_bytes(4, "big")
+        frame[1::2] = parts
+        try:
+            made = unpackb(b"".join(frame), ext_hook=self._first, option=OPT_NON_STR_KEYS)
+            if made[1::2].count(_MARK) == count:
+                return cast("list[Any]", made[::2])
+        except (ValueError, TypeError, RecursionError, MemoryError) as error:
+            _refuse(error)
+        raise DeserializationError(_LEFT_OVER)
 
     def _hook(self, inner: Callable[[int, bytes], Any]) -> Callable[[int, bytes], Any]:
         build = self._build

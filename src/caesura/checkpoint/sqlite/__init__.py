@@ -11,14 +11,17 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
-from caesura.checkpoint.operations import History
+from caesura.checkpoint.operations import FindCheckpoints, History
 from caesura.checkpoint.saver import EngineSaver, ReadOn
 from caesura.checkpoint.serde.base import SerializerProtocol
 from caesura.storage.sqlite import Busy, Driver, Durability, connect
 
 __all__ = ["SqliteSaver"]
+
+_LONG: Final = (ReadOn, FindCheckpoints)
+"""What may take longer than an event loop should be held up."""
 
 
 class SqliteSaver(EngineSaver):
@@ -110,7 +113,7 @@ class SqliteSaver(EngineSaver):
         kind = type(op)
         if kind is History:
             return self.ahistory(op)
-        if kind is not ReadOn and self._driver.durable == "normal":
+        if kind not in _LONG and self._driver.durable == "normal":
             try:
                 return self._driver.run(self.codec, op, wait=False)
             except Busy:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from caesura.schemas import AnswerError, check_json
+from caesura.schemas.checking import AnswerError, check_json
 from caesura.schemas.fields import (
     KINDS,
     NOTHING,

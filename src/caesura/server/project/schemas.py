@@ -9,8 +9,7 @@ from caesura.func import EntrypointProgram
 from caesura.graph.state import CompiledStateGraph
 from caesura.pregel import Pregel
 from caesura.pregel.describing import suffixed
-from caesura.schemas import JsonSchema
-from caesura.schemas.kinds import has_keys, is_typed_dict
+from caesura.schemas.kinds import JsonSchema, has_keys, is_typed_dict
 from caesura.schemas.outward import class_schema, keys_schema, type_schema
 from caesura.types import is_pydantic
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from caesura.errors import InvalidAnswerError
-from caesura.schemas import parse_answer
+from caesura.schemas.converting import parse_answer
 from caesura.server.project.errors import ConfigError, ProjectProblem
 from caesura.server.project.sections import IGNORED, Config
 
