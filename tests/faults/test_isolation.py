@@ -143,7 +143,7 @@ def go_on(saver: Any, folder: Path, thread_id: str, asked: Any, *, prune: bool) 
         saver.prune([thread_id])
 
 
-@pytest.mark.parametrize(("read", "statements"), [("newest", 1), ("named", 3), ("history", 4)])
+@pytest.mark.parametrize(("read", "statements"), [("newest", 1), ("named", 2), ("history", 4)])
 def test_what_is_read_is_of_one_moment_whatever_happens_between_two_statements(
     read: str, statements: int, both: tuple[Any, Slow], tmp_path: Path
 ) -> None:
