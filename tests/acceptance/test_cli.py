@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from tests.databases import new_database
 
 from .terminal import EXAMPLES, ROOT, Said, Shell
 
@@ -526,3 +527,37 @@ def test_check_lists_what_happens_again_and_fails_only_if_asked_to(shell: Shell)
         (8, "os.remove", 9)
     ]
     assert shell.run("check", program(shell, "ask.py", ASK), "--strict").code == 0
+
+
+# --- databases -------------------------------------------------------------------------------
+
+
+def test_the_threads_may_be_in_postgres(shell: Shell) -> None:
+    with new_database("postgres", shell.folder) as url:
+        paused = shell.run("run", DRAFT, *TOPIC, "--db", url)
+        assert paused.code == 3
+        assert "Draft 1 about tea" in paused.err
+        waiting = shell.run("interrupts", "--db", url, "--json")
+        [item] = waiting.lines
+        answered = shell.run("answer", item["id"], "accept", "--db", url)
+        assert answered.code == 0, answered.err
+        [thread] = shell.run("threads", "--db", url, "--json").lines
+        assert thread["open_interrupts"] == 0
+        assert "accept" in shell.run("history", thread["thread_id"], "--db", url).out
+        assert not (shell.folder / "caesura.sqlite").exists()
+
+
+def test_a_password_is_never_printed(shell: Shell) -> None:
+    url = "postgresql://somebody:hush-hush@127.0.0.1:1/nothing"
+    for command in (["threads"], ["run", DRAFT, *TOPIC], ["answer", "abcd", "yes"]):
+        said = shell.run(*command, "--db", url)
+        assert said.code == 1
+        assert "cannot be reached" in said.err
+        assert "hush-hush" not in said.err + said.out
+        assert "Traceback" not in said.err
+
+
+def test_a_database_of_another_kind_is_refused(shell: Shell) -> None:
+    said = shell.run("threads", "--db", "mysql://localhost/x")
+    assert "not mysql" in said.err
+    assert "Traceback" not in said.err

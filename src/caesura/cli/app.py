@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,13 +34,19 @@ app = typer.Typer(
 )
 
 Database = Annotated[
-    Path, typer.Option("--db", envvar="CAESURA_DB", help="The SQLite file that holds the threads.")
+    str,
+    typer.Option(
+        "--db",
+        envvar="CAESURA_DB",
+        metavar="FILE|URL",
+        help="What holds the threads: a SQLite file, or postgresql://user:password@host/database.",
+    ),
 ]
 AsLangGraph = Annotated[
     bool, typer.Option("--langgraph", help="Let the program's `import langgraph` mean Caesura.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-DEFAULT_DB = Path("caesura.sqlite")
+DEFAULT_DB = "caesura.sqlite"
 
 
 @app.callback(invoke_without_command=True)
@@ -166,7 +172,7 @@ def history(
     with ending(screen), opened(db) as saver:
         happened = listing.history(saver, thread)
         if not happened:
-            raise usage(f"There is no thread {thread!r} in {db}.")
+            raise usage(f"There is no thread {thread!r} in {shown(db)}.")
         if as_json:
             for moment in happened:
                 screen.line(moment.what, ts=moment.ts, **moment.details)
@@ -257,16 +263,32 @@ def _show_failure(screen: Screen, error: Exception) -> None:
 
 
 @contextmanager
-def opened(db: Path, *, create: bool = False) -> Iterator[Any]:
-    """The saver on ``db``. Raises `Stop` if the file is not there and not to be made."""
+def opened(db: str, *, create: bool = False) -> Iterator[Any]:
+    """The saver on ``db``. Raises `Stop` if a file is not there and not to be made, `StorageError`."""
     from caesura.checkpoint.sqlite import SqliteSaver
 
-    if not create and not db.is_file():
-        raise usage(f"There is no database {str(db)!r}. Name one with --db.")
-    if not db.parent.is_dir():
-        raise usage(f"There is no folder {str(db.parent)!r} to put the database in.")
-    with SqliteSaver.from_conn_string(str(db), serde=_serializer()) as saver:
+    if "://" in db:
+        from caesura.server.database import open_database
+
+        with closing(open_database(db, serde=_serializer())) as saver:
+            yield saver
+        return
+    file = Path(db)
+    if not create and not file.is_file():
+        raise usage(f"There is no database {db!r}. Name one with --db.")
+    if not file.parent.is_dir():
+        raise usage(f"There is no folder {str(file.parent)!r} to put the database in.")
+    with SqliteSaver.from_conn_string(db, serde=_serializer()) as saver:
         yield saver
+
+
+def shown(db: str) -> str:
+    """A database as people may see it: without a password."""
+    if "://" not in db:
+        return db
+    from caesura.server.database import shown
+
+    return shown(db)
 
 
 def _serializer() -> Any:
@@ -283,14 +305,14 @@ def _serializer() -> Any:
 
 
 def _running(
-    reference: Any, thread: str, db: Path, saver: Any, screen: Screen, stream: str | None = None
+    reference: Any, thread: str, db: str, saver: Any, screen: Screen, stream: str | None = None
 ) -> Any:
     from caesura.cli.loading import load
     from caesura.cli.running import Running
 
     program = _with_saver(load(reference), saver, screen)
     at_terminal = sys.stdin.isatty() and not screen.lines
-    return Running(program, reference, thread, db, screen, at_terminal, stream)
+    return Running(program, reference, thread, shown(db), screen, at_terminal, stream)
 
 
 def _with_saver(program: Any, saver: Any, screen: Screen) -> Any:
@@ -311,7 +333,7 @@ def _tell_finished(running: Any) -> None:
     running.finished(running.snapshot().values)
 
 
-def _go_on(saver: Any, thread: str, program: str | None, db: Path, screen: Screen) -> None:
+def _go_on(saver: Any, thread: str, program: str | None, db: str, screen: Screen) -> None:
     """Continue the thread's program, if it is known where that is."""
     from caesura.cli.loading import Reference
     from caesura.cli.running import AS_LANGGRAPH, GO_ON, INPUT, PROGRAM
@@ -320,7 +342,7 @@ def _go_on(saver: Any, thread: str, program: str | None, db: Path, screen: Scree
     known = program or metadata.get(PROGRAM)
     if known is None or (program is None and not _is_there(known)):
         words = [*this_command(), "run", str(known or "FILE"), "--thread", thread]
-        screen.say(f"The answer is stored. To go on:\n  {shlex.join([*words, '--db', str(db)])}")
+        screen.say(f"The answer is stored. To go on:\n  {shlex.join([*words, '--db', shown(db)])}")
         return
     reference = Reference.parse(known, as_langgraph=AS_LANGGRAPH in metadata)
     running = _running(reference, thread, db, saver, screen)

@@ -14,7 +14,6 @@ import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from caesura.cli import form
@@ -42,7 +41,7 @@ class Running:
     program: Any
     reference: Reference
     thread_id: str
-    db: Path
+    db: str
     screen: Screen
     at_terminal: bool
     stream: str | None = None
@@ -177,11 +176,11 @@ class Running:
         """The shell command that answers ``item``, with an answer of the right shape to edit."""
         answer = form.example(item.response_schema)
         text = answer if isinstance(answer, str) else as_json(answer)
-        return shlex.join([*this_command(), "answer", item.id, text, "--db", str(self.db)])
+        return shlex.join([*this_command(), "answer", item.id, text, "--db", self.db])
 
     def _same_command(self) -> str:
         words = [*this_command(), "run", str(self.reference), "--thread", self.thread_id]
-        return f"This goes on:\n  {shlex.join([*words, '--db', str(self.db)])}"
+        return f"This goes on:\n  {shlex.join([*words, '--db', self.db])}"
 
 
 def _indented(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The database of a server, opened by its name: a SQLite file, or a PostgreSQL server."""
+"""The database of a server or a command, opened by its name: a SQLite file, or a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def open_database(
     if separator and scheme != "sqlite":
         raise StorageError(
             f"A database is a SQLite file or a PostgreSQL server, not {scheme}. Nothing was started. "
-            "Name one with --database or DATABASE_URI: a path, or postgresql://user:password@host/name."
+            "Name it as a path, or as postgresql://user:password@host/name."
         )
     path = Path(name.removeprefix("sqlite:///")).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
