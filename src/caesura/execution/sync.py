@@ -10,6 +10,7 @@ import concurrent.futures
 import contextvars
 import logging
 import random
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -27,7 +28,7 @@ from caesura.execution.call import Planned, log_unawaited, no_sync_form
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, TaskScope
 from caesura.execution.listeners import tell
-from caesura.execution.threads import spawn
+from caesura.execution.threads import do_instead_of_waiting, spawn
 
 
 class RunClosed(BaseException):
@@ -201,10 +202,12 @@ class SyncDriver:
             raise RuntimeError("In an sync context async tasks cannot be called")
         else:
             context = contextvars.copy_context()
-            spawn(lambda: context.run(self._run_call, planned, future))
+            future.job = lambda: context.run(self._run_call, planned, future)
+            spawn(future.job)
         return future
 
     def _run_call(self, planned: Planned, future: TaskFuture) -> None:
+        future.job = None
         try:
             value = self._finish_call(planned)
         except BaseException as error:
@@ -268,10 +271,15 @@ class TaskFuture(concurrent.futures.Future[Any]):
         super().__init__()
         self._caller = scope
         self.taken = False
+        self.job: Callable[[], None] | None = None
+        """Makes the call; None once that has begun."""
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the call. Raises what it raised; `GraphInterrupt` if it waits for a person."""
         self.taken = True
+        job = self.job
+        if job is not None and timeout is None and not _in_event_loop():
+            do_instead_of_waiting(job)
         try:
             return super().result(timeout)
         except concurrent.futures.TimeoutError:
@@ -295,6 +303,12 @@ class TaskFuture(concurrent.futures.Future[Any]):
         import asyncio
 
         return asyncio.wrap_future(self).__await__()
+
+
+def _in_event_loop() -> bool:
+    """True if this thread runs an event loop, in which a task could not start one of its own."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def call_sync(scope: TaskScope, action: Action, args: tuple[Any, ...], kwargs: Any = None) -> Any:
