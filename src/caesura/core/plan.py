@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from caesura.constants import NS_END, NS_SEP, PULL, PUSH, TASKS
-from caesura.core.ids import task_id
+from caesura.constants import PULL, PUSH, TASKS
 from caesura.core.program import NO_INPUT, Node
 from caesura.core.state import Task, ThreadState
 from caesura.managed.base import StepPosition
@@ -26,15 +25,10 @@ def plan(state: ThreadState, stop: int) -> list[Task]:
         node = state.program.nodes[name]
         if not _is_due(state, node):
             continue
-        value = node.read(state.channels, position)
+        value = node.read(state, position)
         if value is not NO_INPUT:
             tasks.append(_task(state, step, node, (PULL, name), node.triggers, node.place, value))
     return tasks
-
-
-def child_ns(ns: str, name: str, task: str) -> str:
-    """The checkpoint namespace of what runs inside a task."""
-    return f"{ns}{NS_SEP}{name}{NS_END}{task}" if ns else f"{name}{NS_END}{task}"
 
 
 def _planned_sends(state: ThreadState, step: int) -> list[Task]:
@@ -86,6 +80,5 @@ def _task(
     place: str,
     value: Any,
 ) -> Task:
-    id = task_id(state.checkpoint_id, state.ns, step, node.name, place)
-    ns = child_ns(state.ns, node.name, id)
-    return Task(id, node.name, path, triggers, node, value, ns, step)
+    seed = (state.checkpoint_id, state.ns, place)
+    return Task(seed, state.ns, node.name, path, triggers, node, value, step)

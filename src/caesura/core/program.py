@@ -7,15 +7,30 @@ not seen. What a node does is an `Action` (the function, and what is injected in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from caesura.channels.base import BaseChannel
+from caesura.channels.base import BaseChannel, ValueChannel
 from caesura.channels.delta import DeltaChannel
 from caesura.types import TimeoutPolicy
 
+if TYPE_CHECKING:
+    from caesura.core.state import ThreadState
+    from caesura.managed.base import StepPosition
+
 Write = tuple[str, Any]
+
+
+class Fresh(Protocol):
+    """The state as a step found it, with one task's own writes."""
+
+    def read(self, keys: str | tuple[str, ...]) -> Any:
+        """As `ThreadState.read`."""
+
+    @property
+    def position(self) -> StepPosition:
+        """The step the task runs in."""
 
 
 @dataclass(slots=True)
@@ -40,8 +55,8 @@ class Branch:
 
     name: str
     action: Action
-    read: Callable[[Callable[[Sequence[str] | str], Any], Any], Any]
-    """(read fresh channels, node's own result) → what ``path`` is called with."""
+    read: Callable[[Fresh, Any], Any]
+    """(the state, fresh; the node's own result) → what ``path`` is called with."""
     route: Callable[[Any], list[Write]]
 
 
@@ -52,8 +67,8 @@ class Node:
     name: str
     triggers: tuple[str, ...]
     action: Action
-    read: Callable[[Mapping[str, BaseChannel[Any, Any, Any]], Any], Any]
-    """(channels, step position) → the node's input; `NO_INPUT` if it has none."""
+    read: Callable[[ThreadState, Any], Any]
+    """(state, step position) → the node's input; `NO_INPUT` if it has none."""
     collect: Callable[[Any], list[Write]]
     """The node's result → writes. Raises `InvalidUpdateError`, `ParentCommand`."""
     coerce: Callable[[Any], Any] | None = None
@@ -113,6 +128,10 @@ class Program:
     """Some node has a `CachePolicy`."""
     timed: bool = field(init=False)
     """Some node has a timeout."""
+    shown: frozenset[str] = field(init=False)
+    """The channels that make up the state."""
+    holding: bool = field(init=False)
+    """All of these hand out the very object that they hold, until an update says that it changed."""
 
     def __post_init__(self) -> None:
         listeners: dict[str, list[str]] = {}
@@ -127,3 +146,9 @@ class Program:
         self.hidden = frozenset(n for n, node in self.nodes.items() if node.hidden)
         self.caches = any(node.cache is not None for node in self.nodes.values())
         self.timed = any(node.timeout is not None for node in self.nodes.values())
+        keys = self.stream_channels
+        self.shown = frozenset((keys,) if isinstance(keys, str) else keys)
+        self.holding = all(
+            type(self.channels[name]).get is ValueChannel.get
+            for name in self.shown & self.channels.keys()
+        )

@@ -162,7 +162,7 @@ class TaskScope(Scope):
                 payload=None,
             )
             lenient = self.frame.setting.lenient
-            self._ledger = Ledger(template, task.rows, lenient=lenient, loose=task.loose)
+            self._ledger = Ledger(template, task.rows, lenient=lenient, loose=task.loose or [])
         return self._ledger
 
     def again(self) -> None:

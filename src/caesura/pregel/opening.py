@@ -266,7 +266,7 @@ def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:
     turn, ordinal = outer.frame.turn, outer.next_graph()
     request.nested = True
     request.ancestors = outer.ancestors()
-    request.loose = outer.task.loose
+    request.loose = outer.task.loose or []
     request.mine = turn.request.mine
     request.parents = {**turn.request.parents, turn.state.ns: turn.state.checkpoint_id}
     request.caller = f"{outer.task.id}#{ordinal}"
