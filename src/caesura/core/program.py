@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from caesura.channels.base import BaseChannel, ValueChannel
 from caesura.channels.delta import DeltaChannel
+from caesura.constants import PULL
 from caesura.types import TimeoutPolicy
 
 if TYPE_CHECKING:
@@ -87,8 +88,11 @@ class Node:
     """The node that runs in its place once it has failed for good."""
     place: str = ""
     """Text that names the triggers in task ids."""
+    path: tuple[str, str] = ("", "")
+    """Of its tasks, where a trigger starts them."""
 
     def __post_init__(self) -> None:
+        self.path = (PULL, self.name)
         self.place = "pull\x1f" + "\x1f".join(sorted(self.triggers))
 
 
@@ -117,8 +121,8 @@ class Program:
     managed: dict[str, Any] = field(default_factory=dict)
     functional: bool = False
     """An entrypoint: results are return values, there is no hidden start task."""
-    listeners: dict[str, tuple[str, ...]] = field(init=False)
-    """Channel → names of the nodes it triggers."""
+    listeners: dict[str, tuple[Node, ...]] = field(init=False)
+    """Channel → the nodes it triggers, by name."""
     per_step: tuple[str, ...] = field(init=False)
     consuming: frozenset[str] = field(init=False)
     finishing: tuple[str, ...] = field(init=False)
@@ -134,11 +138,11 @@ class Program:
     """All of these hand out the very object that they hold, until an update says that it changed."""
 
     def __post_init__(self) -> None:
-        listeners: dict[str, list[str]] = {}
+        listeners: dict[str, list[Node]] = {}
         for name in sorted(self.nodes):
             for trigger in self.nodes[name].triggers:
-                listeners.setdefault(trigger, []).append(name)
-        self.listeners = {channel: tuple(names) for channel, names in listeners.items()}
+                listeners.setdefault(trigger, []).append(self.nodes[name])
+        self.listeners = {channel: tuple(nodes) for channel, nodes in listeners.items()}
         self.per_step = tuple(n for n, c in self.channels.items() if c.per_step)
         self.consuming = frozenset(n for n, c in self.channels.items() if c.consumes)
         self.finishing = tuple(n for n, c in self.channels.items() if c.finishes)

@@ -257,29 +257,30 @@ class Turn:
 
     def _work(self, tasks: list[Task]) -> Generator[Effect, Any, bool]:
         """Run one step; True if the run stops after it."""
-        idle = [t for t in tasks if t.pause is not None]
+        request = self.request
+        idle = _waiting(tasks)
         due = [t for t in tasks if t.writes is None and t.pause is None]
-        if self.request.caches and due:
+        if request.caches and due:
             due = yield from self._recall(due)
         if self.state.timed:
-            refuse_sync(due, asynchronous=self.request.cancel_siblings)
-        if self.request.wants:
+            refuse_sync(due, asynchronous=request.cancel_siblings)
+        if request.wants:
             yield from self._announce(tasks)
         failure = (yield from self._run(due, tasks)) if due else None
         if failure is not None:
             raise failure
-        if any(t.pause is not None for t in tasks):
+        if _waiting(tasks):
             yield from self._store_closing()
             yield from self._join_others(tasks, idle)
-            if any(t.pause is not None for t in tasks):
-                yield from self._pause(tasks, [t for t in idle if t.pause is not None])
+            if _waiting(tasks):
+                yield from self._pause(tasks, _waiting(idle))
                 return True
         yield from self._apply(tasks)
-        if self.request.after and self._breaks(self.request.after, tasks):
+        if request.after and self._breaks(request.after, tasks):
             yield from self._show_checkpoint(plan(self.state, self.stop))
             yield from self._break("after")
             return True
-        reason = self.request.drain()
+        reason = request.drain()
         if reason is not None and (due := plan(self.state, self.stop)):
             yield from self._show_checkpoint(due)
             raise GraphDrained(reason)
@@ -645,3 +646,8 @@ class Turn:
         held, self._held = self._held, []
         for operation in held:
             yield Store(operation)
+
+
+def _waiting(tasks: list[Task]) -> list[Task]:
+    """Those that wait for a person."""
+    return [task for task in tasks if task.pause is not None]

@@ -10,7 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from caesura.channels.base import BaseChannel
+from caesura.channels.base import MISSING
 from caesura.constants import PUSH
 from caesura.core.program import Action, Write
 from caesura.core.state import ThreadState
@@ -66,28 +66,24 @@ class FreshState:
         state, own = self._state, self._own
         if isinstance(keys, str):
             channel = state.channels[keys]
-            mine = [value for name, value in own if name == keys]
-            channel = _after(channel, mine) if mine else channel
+            if mine := [value for name, value in own if name == keys]:
+                value = channel.after(mine)
+                return None if value is MISSING else value
             return channel.get() if channel.is_available() else None
         found: dict[str, Any] = state.read(keys)
         grouped: dict[str, list[Any]] = {}
         for name, value in own:
-            if name in state.program.shown and (name in found or name in keys):
+            if name in found or (name in state.program.shown and name in keys):
                 grouped.setdefault(name, []).append(value)
-        new = not found.keys() >= grouped.keys()
+        in_order = True
         for name, values in grouped.items():
-            channel = _after(state.channels[name], values)
-            if channel.is_available():
-                found[name] = channel.get()
-            else:
+            in_order = in_order and name in found
+            value = state.channels[name].after(values)
+            if value is MISSING:
                 found.pop(name, None)
-        return {key: found[key] for key in keys if key in found} if new else found
-
-
-def _after(channel: BaseChannel[Any, Any, Any], writes: list[Any]) -> BaseChannel[Any, Any, Any]:
-    fresh = channel.copy()
-    fresh.update(writes)
-    return fresh
+            else:
+                found[name] = value
+        return found if in_order else {key: found[key] for key in keys if key in found}
 
 
 def retry_of(scope: TaskScope, error: BaseException) -> RetryPolicy | None:

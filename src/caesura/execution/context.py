@@ -130,9 +130,6 @@ class TaskScope(Scope):
         self.ancestry = ancestors
         self.watch = frame.watch
         """The innermost timeout that runs around this task, or for it."""
-        self._start()
-
-    def _start(self) -> None:
         self._ledger: Ledger | None = None
         self._calls = 0
         self._graphs = 0
@@ -168,8 +165,10 @@ class TaskScope(Scope):
     def again(self) -> None:
         """Begin another attempt: nothing written, nothing asked; answers are kept."""
         self.attempt += 1
-        self._runtime = None
-        self._start()
+        self._runtime = self._ledger = None
+        self._calls = self._graphs = 0
+        self.children, self.inner, self.pushed = [], [], []
+        self.delivered, self.where = False, ""
 
     # --- what code in the task may ask ------------------------------------------------------
 

@@ -81,7 +81,8 @@ class SyncDriver:
                 elif kind is Run:
                     if work.may_run_here(effect):
                         work.run_here(effect.tasks)
-                        yield None
+                        if frame.wants:
+                            yield None
                         value = work.collect()
                     else:
                         value = yield from work.start(effect.tasks, effect.timeout)
@@ -140,10 +141,9 @@ class SyncDriver:
 
     def run_task(self, frame: Frame, task: Task) -> None:
         """Run a node's task to its end, in this thread."""
-        scope = TaskScope(frame, task, frame.turn.request.ancestors)
-        self.attempt(scope, lambda: self._node(scope))
+        self.attempt(TaskScope(frame, task, frame.turn.request.ancestors), self._node)
 
-    def attempt(self, scope: TaskScope, work: Callable[[], None]) -> None:
+    def attempt(self, scope: TaskScope, work: Callable[[TaskScope], None]) -> None:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
         scope.first_attempt = clock().epoch()
         token, entered = _scope.set(scope), langchain.enter(scope)
@@ -151,7 +151,7 @@ class SyncDriver:
             while True:
                 error: BaseException | None = None
                 try:
-                    work()
+                    work(scope)
                 except BaseException as caught:
                     error = caught
                 if scope.children:
@@ -222,7 +222,7 @@ class SyncDriver:
             planned.tell()
             return task.result
 
-        def work() -> None:
+        def work(scope: TaskScope) -> None:
             task.result = self._perform(planned, scope)
             task.writes = []
 
