@@ -28,6 +28,7 @@ from caesura.core.apply import apply_writes, sources_of, sources_of_calls, task_
 from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Keep, Log, Recall, Run, Store, Tell
 from caesura.core.handling import hand_over, handlers_due, mark_of
 from caesura.core.ids import path_text
+from caesura.core.opening import open_thread
 from caesura.core.plan import plan
 from caesura.core.program import Program
 from caesura.core.sharing import claim_handler, look_again, others_went_on, settle_contested
@@ -184,8 +185,6 @@ class Turn:
 
     def run(self) -> Generator[Effect, Any, Outcome]:
         """All effects of the run; returns how it ended. Raises what the program raises."""
-        from caesura.core.opening import open_thread
-
         try:
             yield from open_thread(self)
             while (tasks := (yield from self._next_step())) is not None:

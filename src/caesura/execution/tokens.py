@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from uuid import uuid4
 from weakref import WeakValueDictionary
 
 _HOST = platform.node()
@@ -14,7 +13,7 @@ class RunToken:
     """The name of one run: host, process, and a random part. Alive as long as the object is held."""
 
     def __init__(self) -> None:
-        self.text = f"{_HOST}|{os.getpid()}|{uuid4().hex}"
+        self.text = f"{_HOST}|{os.getpid()}|{os.urandom(16).hex()}"
         _alive[self.text] = self
 
     def end(self) -> None:

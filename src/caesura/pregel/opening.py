@@ -187,10 +187,10 @@ def _cache_of(graph: Pregel) -> TaskCache | None:
 
 def _custom_versions(saver: Any) -> Callable[[Any], Any] | None:
     """A foreign saver's own way to count versions."""
-    from caesura.checkpoint.base import BaseCheckpointSaver
-
     if hasattr(saver, "aexecute"):
         return None
+    from caesura.checkpoint.base import BaseCheckpointSaver
+
     own = type(saver).get_next_version is not BaseCheckpointSaver.get_next_version
     return (lambda current: saver.get_next_version(current, None)) if own else None
 
