@@ -159,9 +159,10 @@ class AsyncDriver:
         timeout = task.node.timeout if task.node is not None else None
         scope.first_attempt = clock().epoch()
         token, entered = _scope.set(scope), langchain.enter(scope)
+        error: BaseException | None = None
         try:
             while True:
-                error: BaseException | None = None
+                error = None
                 try:
                     await (work() if timeout is None else timed(scope, timeout, work))
                 except asyncio.CancelledError as caught:
@@ -181,6 +182,7 @@ class AsyncDriver:
                 await asyncio.sleep(retry_wait(policy, scope.attempt, random.random()))
                 scope.again()
         finally:
+            error = None  # Its traceback holds this frame, and all that the run has.
             if entered is not None:
                 langchain.leave(entered)
             _scope.reset(token)
@@ -189,20 +191,21 @@ class AsyncDriver:
         body = task_body(scope)
         value: Any = None
         advance: Callable[[Any], Any] = body.send
-        while True:
-            try:
+        try:
+            while True:
                 action, args = advance(value)
-            except StopIteration as stop:
-                scope.task.writes = stop.value
-                return
-            try:
-                value = await self.call(scope, action, args)
-                advance = body.send
-            except asyncio.CancelledError:
-                body.close()
-                raise
-            except BaseException as error:
-                value, advance = error, body.throw
+                try:
+                    value = await self.call(scope, action, args)
+                    advance = body.send
+                except asyncio.CancelledError:
+                    body.close()
+                    raise
+                except BaseException as error:
+                    value, advance = error, body.throw
+        except StopIteration as stop:
+            scope.task.writes = stop.value
+        finally:
+            value = None  # As in `attempt`.
 
     async def _wait_children(self, scope: TaskScope) -> None:
         futures = [

@@ -147,9 +147,10 @@ class SyncDriver:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
         scope.first_attempt = clock().epoch()
         token, entered = _scope.set(scope), langchain.enter(scope)
+        error: BaseException | None = None
         try:
             while True:
-                error: BaseException | None = None
+                error = None
                 try:
                     work(scope)
                 except BaseException as caught:
@@ -163,6 +164,7 @@ class SyncDriver:
                 time.sleep(retry_wait(policy, scope.attempt, random.random()))
                 scope.again()
         finally:
+            error = None  # Its traceback holds this frame, and all that the run has.
             if entered is not None:
                 langchain.leave(entered)
             _scope.reset(token)
@@ -171,17 +173,18 @@ class SyncDriver:
         body = task_body(scope)
         value: Any = None
         advance: Callable[[Any], Any] = body.send
-        while True:
-            try:
+        try:
+            while True:
                 action, args = advance(value)
-            except StopIteration as stop:
-                scope.task.writes = stop.value
-                return
-            try:
-                value = call_sync(scope, action, args)
-                advance = body.send
-            except BaseException as error:
-                value, advance = error, body.throw
+                try:
+                    value = call_sync(scope, action, args)
+                    advance = body.send
+                except BaseException as error:
+                    value, advance = error, body.throw
+        except StopIteration as stop:
+            scope.task.writes = stop.value
+        finally:
+            value = None  # As in `attempt`.
 
     def _wait_children(self, scope: TaskScope) -> None:
         concurrent.futures.wait(scope.children)

@@ -16,6 +16,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 IDLE_SECONDS = 10.0
@@ -160,25 +161,30 @@ async def in_thread(func: Callable[[], Any]) -> Any:
 
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
+    spawn(partial(_fulfil, future, loop, contextvars.copy_context(), func))
+    try:
+        return await future
+    finally:
+        del future  # The traceback of its error holds this frame.
 
-    def finish(value: Any, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
-        if error is None:
-            future.set_result(value)
-        elif isinstance(error, StopIteration):
-            future.set_exception(RuntimeError("generator raised StopIteration"))
-        else:
-            future.set_exception(error)
 
-    def job() -> None:
-        value, error = None, None
-        try:
-            value = context.run(func)
-        except BaseException as caught:
-            error = caught
-        loop.call_soon_threadsafe(finish, value, error)
+def _fulfil(future: Any, loop: Any, context: contextvars.Context, func: Callable[[], Any]) -> None:
+    try:
+        value = context.run(func)
+    except BaseException as error:
+        loop.call_soon_threadsafe(_finish, future, None, error)
+    else:
+        loop.call_soon_threadsafe(_finish, future, value, None)
+    finally:
+        del future  # As above.
 
-    spawn(job)
-    return await future
+
+def _finish(future: Any, value: Any, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(value)
+    elif isinstance(error, StopIteration):
+        future.set_exception(RuntimeError("generator raised StopIteration"))
+    else:
+        future.set_exception(error)

@@ -515,7 +515,7 @@ class _Compiler:
         return Node(
             name=START,
             triggers=(START,),
-            action=Action(START, _identity),
+            action=Action(START, _identity, _aidentity),
             read=_read_start,
             collect=collector(keys, self._static_writes(START)),
             branches=self._branches(START),
@@ -596,6 +596,10 @@ def _join_name(starts: tuple[str, ...], end: str) -> str:
 
 def _identity(value: Any) -> Any:
     return value
+
+
+async def _aidentity(value: Any) -> Any:
+    return value  # A sync function would be given to a thread.
 
 
 def _read_start(state: ThreadState, position: Any) -> Any:
