@@ -67,7 +67,9 @@ def _mark_seen(state: ThreadState, sources: list[Source]) -> bool:
         if not triggers:
             continue
         stepped = True
-        seen = state.seen.setdefault(name, {})
+        seen = state.seen.get(name)
+        if seen is None:
+            seen = state.seen[name] = {}
         for trigger in triggers:
             if trigger in versions:
                 seen[trigger] = versions[trigger]
@@ -83,11 +85,14 @@ def _consume(state: ThreadState, sources: list[Source], version: Any) -> None:
 
 
 def _grouped(program: Program, sources: list[Source], notes: list[str]) -> dict[str, list[Any]]:
-    channels, grouped = program.channels, dict[str, list[Any]]()
+    channels = program.channels
+    grouped: dict[str, list[Any]] = {}
     for task, _, writes in sources:
         for channel, value in writes:
-            if channel in channels:
-                grouped.setdefault(channel, []).append(value)
+            if channel in grouped:
+                grouped[channel].append(value)
+            elif channel in channels:
+                grouped[channel] = [value]
             elif channel not in RESERVED_WRITES and channel not in program.managed:
                 notes.append(
                     f"Task {task or INPUT} wrote to unknown channel {channel}, ignoring it."

@@ -281,7 +281,8 @@ class ThreadState:
 
     def take_pending(self, loaded: Loaded) -> None:
         """Take what hangs on a checkpoint: interrupts, and the writes of its tasks."""
-        self.rows, self.writes, returned = list(loaded.rows), {}, set[str]()
+        self.rows, self.writes = list(loaded.rows), {}
+        returned: set[str] = set()
         for task, channel, value in loaded.writes:
             self.writes.setdefault(task, []).append((channel, value))
             if channel == RETURN:

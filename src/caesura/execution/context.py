@@ -11,7 +11,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -69,6 +70,13 @@ class Setting:
     token: RunToken = field(default_factory=RunToken)
     seen_messages: set[str] = field(default_factory=set)
     """Ids of the messages that the ``messages`` stream told already."""
+
+    def copy(self) -> Setting:
+        """One like it, for a nested graph to differ from."""
+        return Setting(*_all_fields(self))
+
+
+_all_fields = attrgetter(*(each.name for each in fields(Setting)))
 
 
 @dataclass(slots=True)
@@ -193,7 +201,7 @@ class TaskScope(Scope):
     def _make_config(self) -> dict[str, Any]:
         base, task, state = self.frame.setting.config, self.task, self.frame.turn.state
         node = task.node
-        metadata = dict[str, Any]()
+        metadata: dict[str, Any] = {}
         if "thread_id" in base.get("configurable", {}):
             metadata["thread_id"] = base["configurable"]["thread_id"]
         metadata |= base.get("metadata", {})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
 from caesura.config import find_scope, lenient
@@ -49,6 +49,9 @@ class Ask:
     """Used instead of the program's own: one of ours, opened already."""
     lenient: bool | None = None
     """LangGraph's lenient matching of answers; None: as set for the process."""
+
+
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 def open_frame(
@@ -229,14 +232,12 @@ def _nested(
 ) -> Frame:
     frame, above = outer.frame, outer.frame.setting
     config = merge_configs(above.config, graph.config, _own_part(ask.config, outer))
-    setting = replace(
-        above,
-        config=config,
-        context=above.context
-        if ask.context is None
-        else coerce_context(graph.context_schema, ask.context),
-        store=graph.store if graph.store is not None else above.store,
-    )
+    setting = above.copy()
+    setting.config = config
+    if ask.context is not None:
+        setting.context = coerce_context(graph.context_schema, ask.context)
+    if graph.store is not None:
+        setting.store = graph.store
     if graph.checkpointer is False:
         setting.saver = setting.raw_saver = None
     _listen(setting)
@@ -280,7 +281,7 @@ def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:
 
 
 def _nested_wants(above: Setting, stream: Stream | None) -> frozenset[str]:
-    wants = above.wants if above.subgraphs else frozenset[str]()
+    wants = above.wants if above.subgraphs else _NOTHING
     return wants if stream is None else wants | stream.wants
 
 
