@@ -53,71 +53,73 @@ class AsyncDriver:
 
     async def drive(self, frame: Frame) -> AsyncGenerator[Outcome | None, None]:
         """Run a graph; yields None whenever events may be waiting, and the `Outcome` last."""
-        steps = self._drive(frame)
+        steps = frame.turn.run()
+        work = _Work(self, frame)
+        if frame.outer is None:
+            self._signal = work.signal
         try:
-            async for item in steps:
-                yield item
+            value: Any = None
+            advance: Callable[[Any], Any] = steps.send
+            watch, told = frame.watch, bool(frame.wants)
+            while True:
+                if watch is not None:
+                    watch.progress()
+                try:
+                    effect = advance(value)
+                except StopIteration as stop:
+                    work.rest()
+                    yield stop.value
+                    return
+                except BaseException:
+                    await work.stop()
+                    raise
+                try:
+                    value = None
+                    kind = type(effect)
+                    if kind is Run or effect is WAIT:
+                        if kind is Run:
+                            await work.start(effect.tasks, effect.timeout)
+                        while not (value := work.collect()) and not work.time_is_up():
+                            await work.wait()
+                            if told:
+                                yield None
+                        if told:
+                            yield None
+                    elif kind is Emit:
+                        frame.emit(effect.mode, effect.payload)
+                        yield None
+                    else:
+                        value = await self._perform(frame, work, effect)
+                    advance = steps.send
+                except (GeneratorExit, asyncio.CancelledError) as closing:
+                    cancelled = isinstance(closing, asyncio.CancelledError)
+                    await self._close(frame, steps, work, cancelled=cancelled)
+                    raise
+                except BaseException as error:
+                    value, advance = error, steps.throw
         finally:
-            await steps.aclose()
             if frame.outer is None:
                 frame.setting.token.end()
             elif frame.turn.resumed:
                 frame.outer.mark_personal()
 
-    async def _drive(self, frame: Frame) -> AsyncGenerator[Outcome | None, None]:
-        steps = frame.turn.run()
-        work = _Work(self, frame)
-        if frame.outer is None:
-            self._signal = work.signal
-        value: Any = None
-        advance: Callable[[Any], Any] = steps.send
-        watch = frame.watch
-        while True:
-            if watch is not None:
-                watch.progress()
-            try:
-                effect = advance(value)
-            except StopIteration as stop:
-                work.rest()
-                yield stop.value
-                return
-            except BaseException:
-                await work.stop()
-                raise
-            try:
-                kind = type(effect)
-                value = None
-                if kind is Store:
-                    value = await aexecute(frame.setting.saver, effect.operation)
-                elif kind is Run or effect is WAIT:
-                    if kind is Run:
-                        await work.start(effect.tasks, effect.timeout)
-                    while not (finished := work.collect()) and not work.time_is_up():
-                        await work.wait()
-                        yield None
-                    value = finished
-                    yield None
-                elif kind is Emit:
-                    frame.emit(effect.mode, effect.payload)
-                    yield None
-                elif kind is Log:
-                    for text in effect.texts:
-                        logging.getLogger("caesura").warning("%s", text)
-                elif kind is Recall and frame.cache is not None:
-                    value = await frame.cache.arecall(effect.tasks)
-                elif kind is Keep and frame.cache is not None:
-                    await frame.cache.akeep(effect.task)
-                elif effect is CANCEL:
-                    work.cancel()
-                elif kind is Tell:
-                    await atell(frame.setting.listeners, effect.event)
-                advance = steps.send
-            except (GeneratorExit, asyncio.CancelledError) as closing:
-                cancelled = isinstance(closing, asyncio.CancelledError)
-                await self._close(frame, steps, work, cancelled=cancelled)
-                raise
-            except BaseException as error:
-                value, advance = error, steps.throw
+    async def _perform(self, frame: Frame, work: _Work, effect: Any) -> Any:
+        """An effect during which nothing is to be shown; returns its result."""
+        kind = type(effect)
+        if kind is Store:
+            return await aexecute(frame.setting.saver, effect.operation)
+        if kind is Log:
+            for text in effect.texts:
+                logging.getLogger("caesura").warning("%s", text)
+        elif kind is Recall and frame.cache is not None:
+            return await frame.cache.arecall(effect.tasks)
+        elif kind is Keep and frame.cache is not None:
+            await frame.cache.akeep(effect.task)
+        elif effect is CANCEL:
+            work.cancel()
+        elif kind is Tell:
+            await atell(frame.setting.listeners, effect.event)
+        return None
 
     async def _close(
         self,
@@ -272,13 +274,13 @@ class AsyncDriver:
         task, scope = planned.task, planned.child_scope()
 
         async def work() -> None:
-            task.result = await self._perform(planned, scope)
+            task.result = await self._perform_call(planned, scope)
             task.writes = []
 
         await self.attempt(scope, work)
         return task.pause is not None
 
-    async def _perform(self, planned: Planned, scope: TaskScope) -> Any:
+    async def _perform_call(self, planned: Planned, scope: TaskScope) -> Any:
         if planned.once is None:
             return await self.call(scope, planned.action, planned.args, planned.kwargs)
         steps = planned.steps_once(scope)
