@@ -82,6 +82,8 @@ class Node:
     """The `CachePolicy`, if results are to be used again."""
     subgraphs: tuple[Any, ...] = ()
     hidden: bool = False
+    passes_on: bool = False
+    """Its action returns what it is given: nobody need call it."""
     defer: bool = False
     timeout: TimeoutPolicy | None = None
     handler: str | None = None

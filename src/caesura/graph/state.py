@@ -516,6 +516,7 @@ class _Compiler:
             name=START,
             triggers=(START,),
             action=Action(START, _identity, _aidentity),
+            passes_on=not self.builder.branches.get(START),
             read=_read_start,
             collect=collector(keys, self._static_writes(START)),
             branches=self._branches(START),
