@@ -95,7 +95,7 @@ class Request:
     drain: Callable[[], str | None] = lambda: None
     mine: set[str] | None = None
     """Set when the run accepts answers: their interrupts (`core.sharing`)."""
-    token: str = ""
+    token: Callable[[], str] = lambda: ""
     """Names this run among those that share a step; ``alive`` says if a run still exists."""
     run_id: str | None = None
     """The same for every attempt at one run, so that what it wrote first is not written again."""

@@ -85,6 +85,8 @@ class AsyncDriver:
                                 yield None
                         if told:
                             yield None
+                    elif kind is Store:
+                        value = await aexecute(frame.setting.saver, effect.operation)
                     elif kind is Emit:
                         frame.emit(effect.mode, effect.payload)
                         yield None
@@ -104,10 +106,8 @@ class AsyncDriver:
                 frame.outer.mark_personal()
 
     async def _perform(self, frame: Frame, work: _Work, effect: Any) -> Any:
-        """An effect during which nothing is to be shown; returns its result."""
+        """One of the rarer effects; returns its result."""
         kind = type(effect)
-        if kind is Store:
-            return await aexecute(frame.setting.saver, effect.operation)
         if kind is Log:
             for text in effect.texts:
                 logging.getLogger("caesura").warning("%s", text)

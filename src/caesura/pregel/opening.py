@@ -176,7 +176,7 @@ def _request(graph: Pregel, ask: Ask, setting: Setting, config: dict[str, Any]) 
         drain=_drain(setting),
         plain_store=isinstance(setting.saver, PlainStore),
         caches=graph.cache is not None and graph.program.caches,
-        token=setting.token.text,
+        token=lambda: setting.token.text,
         alive=is_alive,
         run_id=setting.run_id,
         step_timeout=graph.step_timeout,
