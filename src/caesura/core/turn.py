@@ -388,8 +388,8 @@ class Turn:
                 if task.pause is None and task.error is None and not told:
                     if stored and last:
                         self._closing = self._done(task)
-                    elif stored:
-                        yield from self._put(self._done(task))
+                    elif stored and not self.hold(operation := self._done(task)):
+                        yield Store(operation)
                 else:
                     yield from self._settle(task, handler, last=last)
             if handlers and failure is None:

@@ -153,9 +153,9 @@ class AsyncDriver:
         """Run a node's task to its end."""
         scope = TaskScope(frame, task, frame.turn.request.ancestors)
         scope.loop = self.loop
-        await self.attempt(scope, lambda: self._node(scope))
+        await self.attempt(scope, self._node)
 
-    async def attempt(self, scope: TaskScope, work: Callable[[], Awaitable[None]]) -> None:
+    async def attempt(self, scope: TaskScope, work: Callable[[TaskScope], Awaitable[None]]) -> None:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
         task = scope.task
         timeout = task.node.timeout if task.node is not None else None
@@ -166,7 +166,7 @@ class AsyncDriver:
             while True:
                 error = None
                 try:
-                    await (work() if timeout is None else timed(scope, timeout, work))
+                    await (work(scope) if timeout is None else timed(scope, timeout, work))
                 except asyncio.CancelledError as caught:
                     if _cancelled_from_outside():
                         task.error = caught
@@ -273,7 +273,7 @@ class AsyncDriver:
         """Run the function; True if it waits for a person."""
         task, scope = planned.task, planned.child_scope()
 
-        async def work() -> None:
+        async def work(scope: TaskScope) -> None:
             task.result = await self._perform_call(planned, scope)
             task.writes = []
 
