@@ -12,7 +12,7 @@ from caesura.execution import threads
 from caesura.execution.threads import do_instead_of_waiting, spawn
 from caesura.func import entrypoint, task
 
-PATIENCE = 30.0
+PATIENCE = 20.0
 """Seconds after which a test has failed."""
 
 
@@ -25,10 +25,11 @@ def no_thread_comes(monkeypatch: pytest.MonkeyPatch) -> threads._Queue:
     return queue
 
 
-def test_jobs_that_wait_for_each_other_all_start() -> None:
+def test_jobs_that_wait_for_each_other_all_start(no_thread_comes: threads._Queue) -> None:
     together, left = threading.Barrier(101, timeout=PATIENCE), []
     for _ in range(100):
         spawn(lambda: left.append(together.wait()))
+    threads._Worker()  # The one that was on its way.
     together.wait()
 
 
@@ -119,6 +120,25 @@ def test_a_forked_process_has_threads_of_its_own() -> None:
         spawn(here.set)
         os._exit(0 if here.wait(PATIENCE) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_who_waits_for_a_call_that_no_thread_has_begun_makes_it(
+    no_thread_comes: threads._Queue,
+) -> None:
+    @task
+    def one(n: int) -> int:
+        return threading.get_ident() + n
+
+    @entrypoint()
+    def flow(n: int) -> list[int]:
+        return [threading.get_ident() + n, one(n).result()]
+
+    found: list[Any] = []
+    apart = threading.Thread(target=lambda: found.extend(flow.invoke(1)), daemon=True)
+    apart.start()
+    apart.join(PATIENCE)
+    assert len(found) == 2
+    assert found[0] == found[1]
 
 
 def test_tasks_called_within_tasks_may_go_deeper_than_one_stack() -> None:
