@@ -533,6 +533,8 @@ class Turn:
     def _fold_finished(self, tasks: list[Task]) -> set[str]:
         """The run is over: what it shows includes what the finished siblings wrote."""
         finished = [t for t in tasks if t.writes is not None and t.pause is None]
+        if not finished:
+            return set()
         with contextlib.suppress(Exception):
             return apply_writes(self.state, sources_of(finished))
         return set()
