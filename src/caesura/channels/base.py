@@ -90,6 +90,12 @@ class BaseChannel(Generic[Value, Update, Stored], ABC):
     def update(self, values: Sequence[Update]) -> bool:
         """Apply the writes of one step, in task order. Raises `InvalidUpdateError`."""
 
+    def after(self, values: Sequence[Update]) -> Any:
+        """The value it would have after `update`, or `MISSING`. Raises as `update` does."""
+        fresh = self.copy()
+        fresh.update(values)
+        return fresh.get() if fresh.is_available() else MISSING
+
     def consume(self) -> bool:
         """A node triggered by this channel ran."""
         return False

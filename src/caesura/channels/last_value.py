@@ -38,8 +38,13 @@ class LastValue(ValueChannel[Value, Value], Generic[Value]):
                     error_code=ErrorCode.INVALID_CONCURRENT_GRAPH_UPDATE,
                 )
             )
-        self.value = values[-1]
+        self.value = values[0]
         return True
+
+    def after(self, values: Sequence[Value]) -> Any:
+        if len(values) == 1 and type(self) is LastValue:  # a subclass may take it otherwise
+            return values[0]
+        return super().after(values)
 
 
 class LastValueAfterFinish(BaseChannel[Value, Value, Any], Generic[Value]):

@@ -12,7 +12,8 @@ last full one on (`caesura.core.patch`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
@@ -27,9 +28,13 @@ Version = Any
 """Channel versions are ints here; foreign savers may use any ordered type."""
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True, unsafe_hash=True)
 class InterruptRow:
-    """One question to a person, as stored. Times are ISO-8601 UTC strings."""
+    """One question to a person, as stored. Times are ISO-8601 UTC strings.
+
+    A row does not change once it is made; `changed` makes another. (That is not enforced, because a
+    frozen class takes four times as long to fill.)
+    """
 
     id: str
     """32 hex characters, unique within the thread."""
@@ -63,6 +68,16 @@ class InterruptRow:
     closed_at: str | None = None
     done: bool = False
     """The asking task has finished, so its answer is used up."""
+
+    def changed(self, **fields: Any) -> InterruptRow:
+        """A row like this one but for ``fields``."""
+        made = InterruptRow(*_columns(self))
+        for name, value in fields.items():
+            setattr(made, name, value)
+        return made
+
+
+_columns = attrgetter(*(f.name for f in fields(InterruptRow)))
 
 
 class Chain(NamedTuple):

@@ -20,7 +20,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
 
@@ -477,6 +477,7 @@ _TEXTS: Final = tuple(
 )
 """What people wrote, or what tells of it: a digest gives away a payload that can be guessed."""
 _all_fields = attrgetter(*INTERRUPT_COLUMNS)
+_NONE: Final = "[]"
 
 
 def seal_interrupt(codec: Codec, row: InterruptRow) -> tuple[Any, ...]:
@@ -485,7 +486,7 @@ def seal_interrupt(codec: Codec, row: InterruptRow) -> tuple[Any, ...]:
     columns[_PAYLOAD] = codec.encode(row.payload)
     columns[_SCHEMA] = None if row.response_schema is None else codec.encode(row.response_schema)
     columns[_ANSWER] = None if row.answered_at is None else codec.encode(row.answer)
-    columns[_ANCESTORS] = json.dumps(row.ancestors)
+    columns[_ANCESTORS] = json.dumps(row.ancestors) if row.ancestors else _NONE
     columns[_DONE] = int(row.done)
     if codec.conceals:
         for i in _TEXTS:
@@ -499,7 +500,7 @@ def unseal_interrupt(codec: Codec, columns: Sequence[Any]) -> InterruptRow:
     for i in (_PAYLOAD, _SCHEMA, _ANSWER):
         if made[i] is not None:
             made[i] = codec.decode(made[i])
-    made[_ANCESTORS] = tuple(json.loads(made[_ANCESTORS]))
+    made[_ANCESTORS] = () if made[_ANCESTORS] == _NONE else tuple(json.loads(made[_ANCESTORS]))
     made[_DONE] = bool(made[_DONE])
     if codec.conceals:
         for i in _TEXTS:
@@ -514,7 +515,7 @@ def inside_of(row: InterruptRow, writes: Iterable[WriteRow]) -> bool:
 
 def moved(row: InterruptRow, thread_id: str) -> InterruptRow:
     """``row`` as one of another thread."""
-    return replace(row, thread_id=thread_id)
+    return row.changed(thread_id=thread_id)
 
 
 def sealed_is_live(columns: Sequence[Any]) -> bool:

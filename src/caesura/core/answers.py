@@ -14,7 +14,6 @@ Three questions are decided here, and only here:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from caesura.asking import Question
@@ -136,8 +135,7 @@ class Ledger:
     def _open(self, question: Question, slot: int, digest: str, at: str) -> InterruptRow:
         if question.key is not None:
             self._new_keys.add(question.key)
-        new = replace(
-            self._template,
+        new = self._template.changed(
             id=self._new_id(question, slot, digest),
             slot=slot,
             digest=digest,
@@ -148,7 +146,7 @@ class Ledger:
             asked_at=at,
         )
         if self.loose:
-            new = replace(new, status="answered", answer=self.loose.pop(0), answered_at=at)
+            new = new.changed(status="answered", answer=self.loose.pop(0), answered_at=at)
             self.asked.append(new)
         return new
 

@@ -43,7 +43,7 @@ def apply_writes(state: ThreadState, sources: list[Source]) -> set[str]:
 
     Raises `InvalidUpdateError` or what a reducer raises; the state is then unusable.
     """
-    program, channels, versions = state.program, state.channels, state.versions
+    program, channels = state.program, state.channels
     version = state.bump()
     updated: set[str] = set()
     stepped = _mark_seen(state, sources)
@@ -51,15 +51,8 @@ def apply_writes(state: ThreadState, sources: list[Source]) -> set[str]:
         _consume(state, sources, version)
     for name, values in _grouped(program, sources, state.notes).items():
         channel = channels[name]
-        if channel.update(values):
-            versions[name] = state.max_version = version
-            state.changed.add(name)
-            if channel.is_available():
-                updated.add(name)
-                if channel.per_step:
-                    state.live.add(name)
-            else:
-                state.live.discard(name)
+        if channel.update(values) and state.note(name, channel, version):
+            updated.add(name)
     if stepped:
         _end_step(state, updated, version)
         if program.finishing and updated.isdisjoint(program.listeners):
@@ -74,7 +67,9 @@ def _mark_seen(state: ThreadState, sources: list[Source]) -> bool:
         if not triggers:
             continue
         stepped = True
-        seen = state.seen.setdefault(name, {})
+        seen = state.seen.get(name)
+        if seen is None:
+            seen = state.seen[name] = {}
         for trigger in triggers:
             if trigger in versions:
                 seen[trigger] = versions[trigger]
@@ -85,17 +80,19 @@ def _mark_seen(state: ThreadState, sources: list[Source]) -> bool:
 def _consume(state: ThreadState, sources: list[Source], version: Any) -> None:
     for name in state.program.consuming:
         triggered = name == TASKS or any(name in triggers for _, triggers, _ in sources)
-        if triggered and state.channels[name].consume():
-            state.versions[name] = state.max_version = version
-            state.changed.add(name)
+        if triggered and (channel := state.channels[name]).consume():
+            state.note(name, channel, version)
 
 
 def _grouped(program: Program, sources: list[Source], notes: list[str]) -> dict[str, list[Any]]:
-    channels, grouped = program.channels, dict[str, list[Any]]()
+    channels = program.channels
+    grouped: dict[str, list[Any]] = {}
     for task, _, writes in sources:
         for channel, value in writes:
-            if channel in channels:
-                grouped.setdefault(channel, []).append(value)
+            if channel in grouped:
+                grouped[channel].append(value)
+            elif channel in channels:
+                grouped[channel] = [value]
             elif channel not in RESERVED_WRITES and channel not in program.managed:
                 notes.append(
                     f"Task {task or INPUT} wrote to unknown channel {channel}, ignoring it."
@@ -108,11 +105,9 @@ def _end_step(state: ThreadState, updated: set[str], version: Any) -> None:
     for name in [n for n in state.live if n not in updated]:
         channel = state.channels[name]
         if channel.update(()):
-            state.versions[name] = state.max_version = version
-            state.changed.add(name)
-            if channel.is_available():
+            if state.note(name, channel, version):
                 updated.add(name)
-        if not channel.is_available():
+        elif not channel.is_available():
             state.live.discard(name)
 
 
@@ -120,8 +115,5 @@ def _finish(state: ThreadState, updated: set[str], version: Any) -> None:
     """Nothing else can run: let the channels that waited for that show their value."""
     for name in state.program.finishing:
         channel = state.channels[name]
-        if channel.finish():
-            state.versions[name] = state.max_version = version
-            state.changed.add(name)
-            if channel.is_available():
-                updated.add(name)
+        if channel.finish() and state.note(name, channel, version):
+            updated.add(name)

@@ -11,8 +11,7 @@ from typing import Any
 
 from caesura.constants import DIGEST, PUSH, RETURN
 from caesura.core.answers import asked_under, may_advance, rows_under
-from caesura.core.ids import path_text, task_id
-from caesura.core.plan import child_ns
+from caesura.core.ids import path_text
 from caesura.core.program import Write
 from caesura.core.state import Task, ThreadState
 from caesura.errors import TaskReplayMismatchError
@@ -25,18 +24,8 @@ def plan_call(state: ThreadState, caller: Task, ordinal: int, name: str) -> Task
 
 def _call_task(state: ThreadState, caller: Task, ordinal: int, name: str, salt: str) -> Task:
     path = (PUSH, caller.path, ordinal, True)
-    place = f"call\x1f{caller.id}\x1f{ordinal}{salt}"
-    id = task_id(state.checkpoint_id, state.ns, caller.step, name, place)
-    task = Task(
-        id=id,
-        name=name,
-        path=path,
-        triggers=(PUSH,),
-        node=None,
-        input=None,
-        ns=child_ns(caller.ns, name, id),
-        step=caller.step,
-    )
+    seed = (state.checkpoint_id, state.ns, f"call\x1f{caller.id}\x1f{ordinal}{salt}")
+    task = Task(seed, caller.ns, name, path, (PUSH,), None, None, caller.step)
     adopt_call(state, task)
     return task
 

@@ -19,8 +19,6 @@ from typing import Any, cast
 
 from caesura import errors
 from caesura.constants import ERROR, SCHEDULED
-from caesura.core.ids import task_id
-from caesura.core.plan import child_ns
 from caesura.core.program import Write
 from caesura.core.state import HandlerTask, Task, ThreadState
 from caesura.errors import (
@@ -82,9 +80,8 @@ def _handler(state: ThreadState, task: Task, name: str, error: Exception) -> Han
     node = state.program.nodes[name]
     if task.node is not None and node.coerce is not task.node.coerce:
         node = replace(node, coerce=task.node.coerce)  # It sees what the failed task saw.
-    id = task_id(state.checkpoint_id, state.ns, task.step, name, f"handler\x1f{task.id}")
-    ns = child_ns(task.ns, name, id)
-    return HandlerTask(task, NodeError(task.name, error), node=node, id=id, ns=ns)
+    seed = (state.checkpoint_id, state.ns, f"handler\x1f{task.id}")
+    return HandlerTask(task, NodeError(task.name, error), node=node, seed=seed)
 
 
 # --- exceptions as data ------------------------------------------------------------------------

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
+
+_UNFED: Final = blake2b(digest_size=16)
+"""Copied for each hash: that takes half the time of making one."""
 
 
 def hash_hex(text: str) -> str:
     """32 hex characters that depend on ``text`` alone."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return _hash(text).hex()
+
+
+def _hash(text: str) -> bytes:
+    fed = _UNFED.copy()
+    fed.update(text.encode("utf-8", "surrogatepass"))
+    return fed.digest()
+
+
+def _uuid_text(data: bytes) -> str:
+    """16 bytes in the form of a UUID: groups of 4, 2, 2, 2 and 6 of them."""
+    return f"{data[:4].hex()}-{data[4:10].hex('-', 2)}-{data[10:].hex()}"
 
 
 def task_id(checkpoint_id: str, ns: str, step: int, name: str, place: str) -> str:
     """The id, in UUID form, of the task at ``place`` (its kind and triggers, index or call path)."""
-    h = hash_hex(f"{checkpoint_id}\x1f{ns}\x1f{step}\x1f{name}\x1f{place}")
-    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+    return _uuid_text(_hash(f"{checkpoint_id}\x1f{ns}\x1f{step}\x1f{name}\x1f{place}"))
 
 
 def interrupt_id(ns: str, task: str, slot: int, key: str | None, digest: str) -> str:

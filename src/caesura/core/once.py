@@ -97,7 +97,7 @@ class OneCall(NamedTuple):
                 entry = yield from self._start(number)
                 if self.task.cached:
                     return self.task.result
-                if entry["by"] == self.turn.request.token:
+                if entry["by"] == self.turn.request.token():
                     try:
                         return (yield BODY)
                     except self.once.not_done as error:
@@ -134,7 +134,7 @@ class OneCall(NamedTuple):
     def _start(self, number: int) -> Generator[Store, Any, dict[str, Any]]:
         """Store that the call starts → the entry that counts, which another run may have written."""
         state, id, request = self.turn.state, self._id(number, STARTED), self.turn.request
-        mine = {"by": request.token, "at": request.now(), "digest": self.digest}
+        mine = {"by": request.token(), "at": request.now(), "digest": self.digest}
         noted = self._note(number, STARTED, mine)
         del state.writes[id]  # until it is known whose counts
         yield noted
@@ -161,7 +161,7 @@ class OneCall(NamedTuple):
         key = f"outcome-{number + 1}"
         asked = any(row.key == key for row in self.task.rows)
         holder = entry["by"]
-        if not asked and holder != self.turn.request.token and self.runs_here(holder):
+        if not asked and holder != self.turn.request.token() and self.runs_here(holder):
             raise EffectUnderWayError(self.once.name, self.turn.state.thread_id, entry["at"])
         return self.ask(
             Question(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from caesura.checkpoint.operations import (
@@ -286,7 +285,7 @@ def replace_actor(answer: Answer, actor: str | None) -> Answer:
 def _note_answers(state: ThreadState, accepted: Sequence[InterruptRow]) -> None:
     by_id = {row.id: row for row in accepted}
     state.rows = [by_id.pop(row.id, row) for row in state.rows]
-    state.rows += [replace(row) for row in by_id.values()]
+    state.rows += by_id.values()
 
 
 def _update_writes(turn: Turn, command: Command[Any]) -> list[Write]:

@@ -6,11 +6,11 @@ a trigger channel whose version it has not seen, by node name (source: semantics
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from caesura.constants import NS_END, NS_SEP, PULL, PUSH, TASKS
-from caesura.core.ids import task_id
+from caesura.constants import PUSH, TASKS
 from caesura.core.program import NO_INPUT, Node
 from caesura.core.state import Task, ThreadState
 from caesura.managed.base import StepPosition
@@ -22,19 +22,13 @@ def plan(state: ThreadState, stop: int) -> list[Task]:
     step = state.step + 1
     position = StepPosition(step, stop) if state.program.managed else None
     tasks = _planned_sends(state, step)
-    for name in _candidates(state):
-        node = state.program.nodes[name]
+    for node in _candidates(state):
         if not _is_due(state, node):
             continue
-        value = node.read(state.channels, position)
+        value = node.read(state, position)
         if value is not NO_INPUT:
-            tasks.append(_task(state, step, node, (PULL, name), node.triggers, node.place, value))
+            tasks.append(_task(state, step, node, node.path, node.triggers, node.place, value))
     return tasks
-
-
-def child_ns(ns: str, name: str, task: str) -> str:
-    """The checkpoint namespace of what runs inside a task."""
-    return f"{ns}{NS_SEP}{name}{NS_END}{task}" if ns else f"{name}{NS_END}{task}"
 
 
 def _planned_sends(state: ThreadState, step: int) -> list[Task]:
@@ -56,14 +50,17 @@ def _planned_sends(state: ThreadState, step: int) -> list[Task]:
     return tasks
 
 
-def _candidates(state: ThreadState) -> list[str]:
+def _candidates(state: ThreadState) -> Iterable[Node]:
+    """The nodes that may be due, by name."""
     listeners = state.program.listeners
     if state.updated is None:
-        return sorted({name for names in listeners.values() for name in names})
-    found = [listeners[channel] for channel in state.updated if channel in listeners]
-    if len(found) == 1:
-        return list(found[0])
-    return sorted({name for names in found for name in names})
+        found = list(listeners.values())
+    else:
+        found = [listeners[channel] for channel in state.updated if channel in listeners]
+        if len(found) == 1:
+            return found[0]
+    by_name = {node.name: node for nodes in found for node in nodes}
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def _is_due(state: ThreadState, node: Node) -> bool:
@@ -86,6 +83,5 @@ def _task(
     place: str,
     value: Any,
 ) -> Task:
-    id = task_id(state.checkpoint_id, state.ns, step, node.name, place)
-    ns = child_ns(state.ns, node.name, id)
-    return Task(id, node.name, path, triggers, node, value, ns, step)
+    seed = (state.checkpoint_id, state.ns, place)
+    return Task(seed, state.ns, node.name, path, triggers, node, value, step)

@@ -79,7 +79,7 @@ def claim_handler(turn: Turn, handler: Task) -> Generator[Effect, Any, None]:
     A checkpoint that is not stored yet is out of sight for others.
     """
     if turn.request.mine is not None and turn.stored_id == turn.state.checkpoint_id:
-        yield _write(turn, _claim_id(turn, handler, 0, "claimed"), turn.request.token)
+        yield _write(turn, _claim_id(turn, handler, 0, "claimed"), turn.request.token())
         turn.claims[handler.id] = _claim_id(turn, handler, 0, "released")
 
 
@@ -169,7 +169,7 @@ def _needs_claim(turn: Turn, under: Sequence[InterruptRow]) -> bool:
 
 def _held_elsewhere(turn: Turn, task: Task) -> bool:
     _, holder = _holder(turn, task)
-    return holder not in (None, turn.request.token) and turn.request.alive(str(holder))
+    return holder not in (None, turn.request.token()) and turn.request.alive(str(holder))
 
 
 def _claim_id(turn: Turn, task: Task, turn_no: int, what: str) -> str:
@@ -196,7 +196,7 @@ def _write(turn: Turn, id: str, token: str) -> Store:
 
 def _claim(turn: Turn, task: Task) -> Generator[Effect, Any, bool]:
     """Exactly one run gets True until it releases the task or is dead."""
-    token = turn.request.token
+    token = turn.request.token()
     yield from _reload(turn)
     number, holder = _holder(turn, task)
     if holder is not None and holder != token and not turn.request.alive(holder):
@@ -216,5 +216,5 @@ def _release(turn: Turn, tasks: Sequence[Task]) -> Generator[Effect, Any, bool]:
     """Give up the claims on ``tasks``; True if there were any."""
     held = [turn.claims.pop(task.id) for task in tasks if task.id in turn.claims]
     for id in held:
-        yield _write(turn, id, turn.request.token)
+        yield _write(turn, id, turn.request.token())
     return bool(held)

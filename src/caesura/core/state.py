@@ -7,32 +7,42 @@ execution of a node in a step, or one call of an ``@task`` function.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from caesura.channels.base import MISSING, BaseChannel
 from caesura.checkpoint.operations import SHAPE, FullState, InterruptRow, Loaded
-from caesura.constants import ERROR, EXTRAS, NO_WRITES, PUSH, RETURN
+from caesura.constants import ERROR, EXTRAS, NO_WRITES, NS_END, NS_SEP, PUSH, RETURN
+from caesura.core.ids import task_id
 from caesura.core.older import additions
 from caesura.core.patch import GONE, Patch, diff, shadow
 from caesura.core.program import Node, Program, Write
 from caesura.errors import NodeError, StorageError
 
+Seed = tuple[str, str, str]
+"""What a task's id is made of, beside its step and name: checkpoint id, namespace, and place there."""
+
 
 class Task:
-    """One execution of a node in a step, or one call of an ``@task`` function."""
+    """One execution of a node in a step, or one call of an ``@task`` function.
+
+    ``around``: the namespace that its own is below. Of most tasks that nothing is stored of, nobody
+    asks for the id, so it is made when somebody does.
+    """
 
     __slots__ = (
+        "_around",
+        "_id",
+        "_ns",
+        "_seed",
         "args",
         "cached",
         "error",
         "failed",
-        "id",
         "input",
         "loose",
         "name",
         "node",
-        "ns",
         "path",
         "pause",
         "personal",
@@ -46,31 +56,32 @@ class Task:
 
     def __init__(
         self,
-        id: str,
+        seed: Seed,
+        around: str,
         name: str,
         path: tuple[Any, ...],
         triggers: tuple[str, ...],
         node: Node | None,
         input: Any,
-        ns: str,
         step: int,
     ) -> None:
-        self.id = id
+        self._seed = seed
+        self._around = around
+        self._id: str | None = None
+        self._ns: str | None = None
         self.name = name
         self.path = path
         self.triggers = triggers
         self.node = node
         self.input = input
-        self.ns = ns
-        """The checkpoint namespace of what runs inside this task."""
         self.step = step
         self.writes: list[Write] | None = None
         """What the task wrote; None until it finished."""
         self.error: BaseException | None = None
         self.pause: tuple[InterruptRow, ...] | None = None
         """The open interrupts that it waits for, its own and those of graphs and tasks inside it."""
-        self.superseded: list[tuple[str, str, str]] = []
-        self.rows: list[InterruptRow] = []
+        self.superseded: Sequence[tuple[str, str, str]] = ()
+        self.rows: Sequence[InterruptRow] = ()
         """Interrupts this very task asked earlier."""
         self.cached = False
         """Its writes come from storage or from the cache: it was not run this time."""
@@ -78,9 +89,26 @@ class Task:
         """An earlier attempt failed, and that is stored."""
         self.personal = False
         """It, or something inside it, has asked a person: its result is for nobody else."""
-        self.loose: list[Any] = []
+        self.loose: list[Any] | None = None
+        """A bare answer for the first question asked, if it is anybody's."""
         self.args: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self.result: Any = None
+
+    @property
+    def id(self) -> str:
+        """The same in every process, for the same place in the same history."""
+        if self._id is None:
+            checkpoint_id, ns, place = self._seed
+            self._id = task_id(checkpoint_id, ns, self.step, self.name, place)
+        return self._id
+
+    @property
+    def ns(self) -> str:
+        """The checkpoint namespace of what runs inside this task."""
+        if self._ns is None:
+            own = f"{self.name}{NS_END}{self.id}"
+            self._ns = f"{self._around}{NS_SEP}{own}" if self._around else own
+        return self._ns
 
     def failure(self) -> NodeError | None:
         """What it handles, if it runs an error handler."""
@@ -96,15 +124,15 @@ class HandlerTask(Task):
 
     __slots__ = ("_failure", "_source")
 
-    def __init__(self, source: Task, failure: NodeError, *, node: Node, id: str, ns: str) -> None:
+    def __init__(self, source: Task, failure: NodeError, *, node: Node, seed: Seed) -> None:
         super().__init__(
-            id=id,
+            seed,
+            around=source.ns,
             name=node.name,
             path=(*source.path, "node_error_handler", False),
             triggers=(PUSH,),
             node=node,
             input=source.input,
-            ns=ns,
             step=source.step,
         )
         self._failure = failure
@@ -150,6 +178,7 @@ class ThreadState:
         "timed",
         "ts",
         "updated",
+        "values",
         "versions",
         "writes",
     )
@@ -191,6 +220,8 @@ class ThreadState:
         """Interrupts whose answers this run accepted; None: it may start everything."""
         self.notes: list[str] = []
         """Things to log: writes to channels and nodes that do not exist."""
+        self.values: dict[str, Any] | None = None
+        """What `read` gives of the whole state, kept from step to step; None if it is to be made."""
         self.timed = program.timed
         """Tasks may have timeouts: a node's, or a `Send`'s."""
 
@@ -250,7 +281,8 @@ class ThreadState:
 
     def take_pending(self, loaded: Loaded) -> None:
         """Take what hangs on a checkpoint: interrupts, and the writes of its tasks."""
-        self.rows, self.writes, returned = list(loaded.rows), {}, set[str]()
+        self.rows, self.writes = list(loaded.rows), {}
+        returned: set[str] = set()
         for task, channel, value in loaded.writes:
             self.writes.setdefault(task, []).append((channel, value))
             if channel == RETURN:
@@ -319,4 +351,28 @@ class ThreadState:
         if isinstance(keys, str):
             channel = channels[keys]
             return channel.get() if channel.is_available() else None
+        if keys == self.program.stream_channels and self.program.holding:
+            return self._whole().copy()
         return {k: c.get() for k in keys if (c := channels[k]).is_available()}
+
+    def _whole(self) -> dict[str, Any]:
+        """The values of all channels of the state that have one, in their order."""
+        if self.values is None:
+            shown, channels = self.program.stream_channels, self.channels
+            self.values = {k: c.get() for k in shown if (c := channels[k]).is_available()}
+        return self.values
+
+    def note(self, name: str, channel: BaseChannel[Any, Any, Any], version: Any) -> bool:
+        """``channel`` has changed; True if it has a value now."""
+        self.versions[name] = self.max_version = version
+        self.changed.add(name)
+        available = channel.is_available()
+        if channel.per_step:
+            (self.live.add if available else self.live.discard)(name)
+        values = self.values
+        if values is not None and name in self.program.shown:
+            if available and name in values:
+                values[name] = channel.get()
+            else:
+                self.values = None  # A key comes or goes: the order is worked out anew.
+        return available

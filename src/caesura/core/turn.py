@@ -30,6 +30,7 @@ from caesura.core.apply import apply_writes, sources_of, sources_of_calls, task_
 from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Keep, Log, Recall, Run, Store, Tell
 from caesura.core.handling import hand_over, handlers_due, mark_of
 from caesura.core.ids import path_text
+from caesura.core.opening import open_thread
 from caesura.core.plan import plan
 from caesura.core.program import Program
 from caesura.core.sharing import claim_handler, look_again, others_went_on, settle_contested
@@ -99,7 +100,7 @@ class Request:
     drain: Callable[[], str | None] = lambda: None
     mine: set[str] | None = None
     """Set when the run accepts answers: their interrupts (`core.sharing`)."""
-    token: str = ""
+    token: Callable[[], str] = lambda: ""
     """Names this run among those that share a step; ``alive`` says if a run still exists."""
     run_id: str | None = None
     """The same for every attempt at one run, so that what it wrote first is not written again."""
@@ -193,8 +194,6 @@ class Turn:
 
     def run(self) -> Generator[Effect, Any, Outcome]:
         """All effects of the run; returns how it ended. Raises what the program raises."""
-        from caesura.core.opening import open_thread
-
         try:
             yield from open_thread(self)
             while (tasks := (yield from self._next_step())) is not None:
@@ -271,29 +270,30 @@ class Turn:
 
     def _work(self, tasks: list[Task]) -> Generator[Effect, Any, bool]:
         """Run one step; True if the run stops after it."""
-        idle = [t for t in tasks if t.pause is not None]
+        request = self.request
+        idle = _waiting(tasks)
         due = [t for t in tasks if t.writes is None and t.pause is None]
-        if self.request.caches and due:
+        if request.caches and due:
             due = yield from self._recall(due)
         if self.state.timed:
-            refuse_sync(due, asynchronous=self.request.cancel_siblings)
-        if self.request.wants:
+            refuse_sync(due, asynchronous=request.cancel_siblings)
+        if request.wants:
             yield from self._announce(tasks)
         failure = (yield from self._run(due, tasks)) if due else None
         if failure is not None:
             raise failure
-        if any(t.pause is not None for t in tasks):
+        if _waiting(tasks):
             yield from self._store_closing()
             yield from self._join_others(tasks, idle)
-            if any(t.pause is not None for t in tasks):
-                yield from self._pause(tasks, [t for t in idle if t.pause is not None])
+            if _waiting(tasks):
+                yield from self._pause(tasks, _waiting(idle))
                 return True
         yield from self._apply(tasks)
-        if self.request.after and self._breaks(self.request.after, tasks):
+        if request.after and self._breaks(request.after, tasks):
             yield from self._show_checkpoint(plan(self.state, self.stop))
             yield from self._break("after")
             return True
-        reason = self.request.drain()
+        reason = request.drain()
         if reason is not None and (due := plan(self.state, self.stop)):
             yield from self._show_checkpoint(due)
             raise GraphDrained(reason)
@@ -380,7 +380,11 @@ class Turn:
         left = len(due)
         stored, told = self.request.stored, self.request.caches or bool(self.request.wants)
         failure: BaseException | None = None
-        finished: list[Task] = yield Run(due, self.request.step_timeout)
+        finished: list[Task]
+        if left == 1 and _passed_on(due[0]):
+            finished = due
+        else:
+            finished = yield Run(due, self.request.step_timeout)
         while True:
             if not finished and failure is None:
                 failure = TimeoutError("Timed out")
@@ -398,8 +402,8 @@ class Turn:
                 if task.pause is None and task.error is None and not told:
                     if stored and last:
                         self._closing = self._done(task)
-                    elif stored:
-                        yield from self._put(self._done(task))
+                    elif stored and not self.hold(operation := self._done(task)):
+                        yield Store(operation)
                 else:
                     yield from self._settle(task, handler, last=last)
             if handlers and failure is None:
@@ -547,6 +551,8 @@ class Turn:
     def _fold_finished(self, tasks: list[Task]) -> set[str]:
         """The run is over: what it shows includes what the finished siblings wrote."""
         finished = [t for t in tasks if t.writes is not None and t.pause is None]
+        if not finished:
+            return set()
         with contextlib.suppress(Exception):
             return apply_writes(self.state, sources_of(finished))
         return set()
@@ -666,3 +672,20 @@ class Turn:
         held, self._held = self._held, []
         for operation in held:
             yield Store(operation)
+
+
+def _passed_on(task: Task) -> bool:
+    """True if all that the task had to do was to hand on its input.
+
+    If that cannot be done, the task is run, so that it fails as others do.
+    """
+    if task.node is None or not task.node.passes_on:
+        return False
+    with contextlib.suppress(Exception):
+        task.writes = task.node.collect(task.input)
+    return task.writes is not None
+
+
+def _waiting(tasks: list[Task]) -> list[Task]:
+    """Those that wait for a person."""
+    return [task for task in tasks if task.pause is not None]

@@ -53,71 +53,73 @@ class AsyncDriver:
 
     async def drive(self, frame: Frame) -> AsyncGenerator[Outcome | None, None]:
         """Run a graph; yields None whenever events may be waiting, and the `Outcome` last."""
-        steps = self._drive(frame)
+        steps = frame.turn.run()
+        work = _Work(self, frame)
+        if frame.outer is None:
+            self._signal = work.signal
         try:
-            async for item in steps:
-                yield item
+            value: Any = None
+            advance: Callable[[Any], Any] = steps.send
+            watch, told = frame.watch, bool(frame.wants)
+            while True:
+                if watch is not None:
+                    watch.progress()
+                try:
+                    effect = advance(value)
+                except StopIteration as stop:
+                    work.rest()
+                    yield stop.value
+                    return
+                except BaseException:
+                    await work.stop()
+                    raise
+                try:
+                    value = None
+                    kind = type(effect)
+                    if kind is Run or effect is WAIT:
+                        if kind is Run:
+                            await work.start(effect.tasks, effect.timeout)
+                        while not (value := work.collect()) and not work.time_is_up():
+                            await work.wait()
+                            if told:
+                                yield None
+                        if told:
+                            yield None
+                    elif kind is Store:
+                        value = await aexecute(frame.setting.saver, effect.operation)
+                    elif kind is Emit:
+                        frame.emit(effect.mode, effect.payload)
+                        yield None
+                    else:
+                        value = await self._perform(frame, work, effect)
+                    advance = steps.send
+                except (GeneratorExit, asyncio.CancelledError) as closing:
+                    cancelled = isinstance(closing, asyncio.CancelledError)
+                    await self._close(frame, steps, work, cancelled=cancelled)
+                    raise
+                except BaseException as error:
+                    value, advance = error, steps.throw
         finally:
-            await steps.aclose()
             if frame.outer is None:
                 frame.setting.token.end()
             elif frame.turn.resumed:
                 frame.outer.mark_personal()
 
-    async def _drive(self, frame: Frame) -> AsyncGenerator[Outcome | None, None]:
-        steps = frame.turn.run()
-        work = _Work(self, frame)
-        if frame.outer is None:
-            self._signal = work.signal
-        value: Any = None
-        advance: Callable[[Any], Any] = steps.send
-        watch = frame.watch
-        while True:
-            if watch is not None:
-                watch.progress()
-            try:
-                effect = advance(value)
-            except StopIteration as stop:
-                work.rest()
-                yield stop.value
-                return
-            except BaseException:
-                await work.stop()
-                raise
-            try:
-                kind = type(effect)
-                value = None
-                if kind is Store:
-                    value = await aexecute(frame.setting.saver, effect.operation)
-                elif kind is Run or effect is WAIT:
-                    if kind is Run:
-                        await work.start(effect.tasks, effect.timeout)
-                    while not (finished := work.collect()) and not work.time_is_up():
-                        await work.wait()
-                        yield None
-                    value = finished
-                    yield None
-                elif kind is Emit:
-                    frame.emit(effect.mode, effect.payload)
-                    yield None
-                elif kind is Log:
-                    for text in effect.texts:
-                        logging.getLogger("caesura").warning("%s", text)
-                elif kind is Recall and frame.cache is not None:
-                    value = await frame.cache.arecall(effect.tasks)
-                elif kind is Keep and frame.cache is not None:
-                    await frame.cache.akeep(effect.task)
-                elif effect is CANCEL:
-                    work.cancel()
-                elif kind is Tell:
-                    await atell(frame.setting.listeners, effect.event)
-                advance = steps.send
-            except (GeneratorExit, asyncio.CancelledError) as closing:
-                cancelled = isinstance(closing, asyncio.CancelledError)
-                await self._close(frame, steps, work, cancelled=cancelled)
-                raise
-            except BaseException as error:
-                value, advance = error, steps.throw
+    async def _perform(self, frame: Frame, work: _Work, effect: Any) -> Any:
+        """One of the rarer effects; returns its result."""
+        kind = type(effect)
+        if kind is Log:
+            for text in effect.texts:
+                logging.getLogger("caesura").warning("%s", text)
+        elif kind is Recall and frame.cache is not None:
+            return await frame.cache.arecall(effect.tasks)
+        elif kind is Keep and frame.cache is not None:
+            await frame.cache.akeep(effect.task)
+        elif effect is CANCEL:
+            work.cancel()
+        elif kind is Tell:
+            await atell(frame.setting.listeners, effect.event)
+        return None
 
     async def _close(
         self,
@@ -151,19 +153,20 @@ class AsyncDriver:
         """Run a node's task to its end."""
         scope = TaskScope(frame, task, frame.turn.request.ancestors)
         scope.loop = self.loop
-        await self.attempt(scope, lambda: self._node(scope))
+        await self.attempt(scope, self._node)
 
-    async def attempt(self, scope: TaskScope, work: Callable[[], Awaitable[None]]) -> None:
+    async def attempt(self, scope: TaskScope, work: Callable[[TaskScope], Awaitable[None]]) -> None:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
         task = scope.task
         timeout = task.node.timeout if task.node is not None else None
         scope.first_attempt = clock().epoch()
         token, entered = _scope.set(scope), langchain.enter(scope)
+        error: BaseException | None = None
         try:
             while True:
-                error: BaseException | None = None
+                error = None
                 try:
-                    await (work() if timeout is None else timed(scope, timeout, work))
+                    await (work(scope) if timeout is None else timed(scope, timeout, work))
                 except asyncio.CancelledError as caught:
                     if _cancelled_from_outside():
                         task.error = caught
@@ -181,6 +184,7 @@ class AsyncDriver:
                 await asyncio.sleep(retry_wait(policy, scope.attempt, random.random()))
                 scope.again()
         finally:
+            error = None  # Its traceback holds this frame, and all that the run has.
             if entered is not None:
                 langchain.leave(entered)
             _scope.reset(token)
@@ -189,20 +193,21 @@ class AsyncDriver:
         body = task_body(scope)
         value: Any = None
         advance: Callable[[Any], Any] = body.send
-        while True:
-            try:
+        try:
+            while True:
                 action, args = advance(value)
-            except StopIteration as stop:
-                scope.task.writes = stop.value
-                return
-            try:
-                value = await self.call(scope, action, args)
-                advance = body.send
-            except asyncio.CancelledError:
-                body.close()
-                raise
-            except BaseException as error:
-                value, advance = error, body.throw
+                try:
+                    value = await self.call(scope, action, args)
+                    advance = body.send
+                except asyncio.CancelledError:
+                    body.close()
+                    raise
+                except BaseException as error:
+                    value, advance = error, body.throw
+        except StopIteration as stop:
+            scope.task.writes = stop.value
+        finally:
+            value = None  # As in `attempt`.
 
     async def _wait_children(self, scope: TaskScope) -> None:
         futures = [
@@ -268,14 +273,14 @@ class AsyncDriver:
         """Run the function; True if it waits for a person."""
         task, scope = planned.task, planned.child_scope()
 
-        async def work() -> None:
-            task.result = await self._perform(planned, scope)
+        async def work(scope: TaskScope) -> None:
+            task.result = await self._perform_call(planned, scope)
             task.writes = []
 
         await self.attempt(scope, work)
         return task.pause is not None
 
-    async def _perform(self, planned: Planned, scope: TaskScope) -> Any:
+    async def _perform_call(self, planned: Planned, scope: TaskScope) -> Any:
         if planned.once is None:
             return await self.call(scope, planned.action, planned.args, planned.kwargs)
         steps = planned.steps_once(scope)

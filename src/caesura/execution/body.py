@@ -6,24 +6,21 @@ result in, or throws the exception. The last value is the task's writes.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
-from caesura.channels.base import BaseChannel
+from caesura.channels.base import MISSING
 from caesura.constants import PUSH
 from caesura.core.program import Action, Write
+from caesura.core.state import ThreadState
 from caesura.errors import ParentCommand
 from caesura.execution.context import TaskScope
 from caesura.managed.base import StepPosition
 from caesura.types import RetryPolicy
 
-
-class Call(NamedTuple):
-    """Call ``action`` with ``args`` (and what it has injected)."""
-
-    action: Action
-    args: tuple[Any, ...]
+Call = tuple[Action, tuple[Any, ...]]
+"""What to call, and with which arguments (beside what it has injected)."""
 
 
 def task_body(scope: TaskScope) -> Generator[Call, Any, list[Write]]:
@@ -35,7 +32,7 @@ def task_body(scope: TaskScope) -> Generator[Call, Any, list[Write]]:
     if node.coerce is not None and task.path[0] != PUSH:
         value = node.coerce(value)
     try:
-        result = yield Call(node.action, (value,))
+        result = yield node.action, (value,)
     except ParentCommand as signal:
         # It came out of a graph inside this node, so this is the graph it is meant for.
         result = replace(signal.command, graph=None)
@@ -44,40 +41,49 @@ def task_body(scope: TaskScope) -> Generator[Call, Any, list[Write]]:
         writes = [*scope.pushed, *writes]
     for branch in node.branches:
         turn = scope.frame.turn
-        read = FreshReader(turn.state.channels, writes, StepPosition(task.step, turn.stop))
-        chosen = yield Call(branch.action, (branch.read(read, result),))
+        fresh = FreshState(turn.state, writes, task.step, turn.stop)
+        chosen = yield branch.action, (branch.read(fresh, result),)
         writes += branch.route(chosen)
     return writes
 
 
-class FreshReader:
-    """Reads the state as it was when the step began plus one task's own writes."""
+class FreshState:
+    """The state as it was when the step began plus one task's own writes."""
 
-    __slots__ = ("_channels", "_writes", "position")
+    __slots__ = ("_own", "_state", "_step", "_stop")
 
-    def __init__(
-        self,
-        channels: Mapping[str, BaseChannel[Any, Any, Any]],
-        writes: list[Write],
-        position: StepPosition,
-    ) -> None:
-        self._channels = channels
-        self._writes = writes
-        self.position = position
+    def __init__(self, state: ThreadState, writes: list[Write], step: int, stop: int) -> None:
+        self._state = state
+        self._own = writes
+        self._step, self._stop = step, stop
 
-    def __call__(self, keys: Sequence[str] | str) -> Any:
+    @property
+    def position(self) -> StepPosition:
+        return StepPosition(self._step, self._stop)
+
+    def read(self, keys: str | tuple[str, ...]) -> Any:
+        """As `ThreadState.read`."""
+        state, own = self._state, self._own
         if isinstance(keys, str):
-            channel = self._fresh(keys)
+            channel = state.channels[keys]
+            if mine := [value for name, value in own if name == keys]:
+                value = channel.after(mine)
+                return None if value is MISSING else value
             return channel.get() if channel.is_available() else None
-        return {key: c.get() for key in keys if (c := self._fresh(key)).is_available()}
-
-    def _fresh(self, key: str) -> BaseChannel[Any, Any, Any]:
-        channel = self._channels[key]
-        mine = [value for name, value in self._writes if name == key]
-        if mine:
-            channel = channel.copy()
-            channel.update(mine)
-        return channel
+        found: dict[str, Any] = state.read(keys)
+        grouped: dict[str, list[Any]] = {}
+        for name, value in own:
+            if name in found or (name in state.program.shown and name in keys):
+                grouped.setdefault(name, []).append(value)
+        in_order = True
+        for name, values in grouped.items():
+            in_order = in_order and name in found
+            value = state.channels[name].after(values)
+            if value is MISSING:
+                found.pop(name, None)
+            else:
+                found[name] = value
+        return found if in_order else {key: found[key] for key in keys if key in found}
 
 
 def retry_of(scope: TaskScope, error: BaseException) -> RetryPolicy | None:

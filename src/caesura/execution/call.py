@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from caesura.constants import RETURN
@@ -40,6 +40,11 @@ class TaskSpec:
     timeout: TimeoutPolicy | None = None
     once: Once | None = None
     """It must not happen twice."""
+    node: Node = field(init=False)
+    """Holds its policies, where a node's would stand."""
+
+    def __post_init__(self) -> None:
+        self.node = CallNode(self)
 
 
 class CallNode(Node):
@@ -196,7 +201,7 @@ def _plan(
     if turn.request.stored:
         digest = digest_of([spec.action.name, list(args), kwargs])
         task = _checked(scope, spec, task, ordinal, digest)
-    task.node = CallNode(spec)
+    task.node = spec.node
     task.args = (args, kwargs)
     return Planned(scope, task, spec.action, args, kwargs, digest, spec.once)
 

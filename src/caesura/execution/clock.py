@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from caesura.checkpoint.ids import new_id
 
@@ -14,7 +15,8 @@ class Clock:
 
     def now(self) -> str:
         """The time, as ISO-8601 UTC."""
-        return datetime.now(UTC).isoformat()
+        second, nanosecond = divmod(time.time_ns(), 1_000_000_000)
+        return f"{_text_of(second)}.{nanosecond // 1000:06d}+00:00"
 
     def epoch(self) -> float:
         """The time, in seconds since 1970."""
@@ -28,6 +30,12 @@ class Clock:
         """A new id; it sorts after ``after`` even if the clock was set back."""
         fresh = new_id()
         return fresh if after is None or fresh > after else successor(after)
+
+
+@lru_cache(maxsize=1)
+def _text_of(second: int) -> str:
+    """A time without its fraction; many are asked for within one second."""
+    return datetime.fromtimestamp(second, UTC).isoformat()[:19]
 
 
 def successor(id: str) -> str:

@@ -11,7 +11,8 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -68,6 +69,13 @@ class Setting:
     token: RunToken = field(default_factory=RunToken)
     seen_messages: set[str] = field(default_factory=set)
     """Ids of the messages that the ``messages`` stream told already."""
+
+    def copy(self) -> Setting:
+        """One like it, for a nested graph to differ from."""
+        return Setting(*_all_fields(self))
+
+
+_all_fields = attrgetter(*(each.name for each in fields(Setting)))
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -129,9 +137,6 @@ class TaskScope(Scope):
         self.ancestry = ancestors
         self.watch = frame.watch
         """The innermost timeout that runs around this task, or for it."""
-        self._start()
-
-    def _start(self) -> None:
         self._ledger: Ledger | None = None
         self._calls = 0
         self._graphs = 0
@@ -161,14 +166,16 @@ class TaskScope(Scope):
                 payload=None,
             )
             lenient = self.frame.setting.lenient
-            self._ledger = Ledger(template, task.rows, lenient=lenient, loose=task.loose)
+            self._ledger = Ledger(template, task.rows, lenient=lenient, loose=task.loose or [])
         return self._ledger
 
     def again(self) -> None:
         """Begin another attempt: nothing written, nothing asked; answers are kept."""
         self.attempt += 1
-        self._runtime = None
-        self._start()
+        self._runtime = self._ledger = None
+        self._calls = self._graphs = 0
+        self.children, self.inner, self.pushed = [], [], []
+        self.delivered, self.where = False, ""
 
     # --- what code in the task may ask ------------------------------------------------------
 
@@ -193,7 +200,7 @@ class TaskScope(Scope):
     def _make_config(self) -> dict[str, Any]:
         base, task, state = self.frame.setting.config, self.task, self.frame.turn.state
         node = task.node
-        metadata = dict[str, Any]()
+        metadata: dict[str, Any] = {}
         if "thread_id" in base.get("configurable", {}):
             metadata["thread_id"] = base["configurable"]["thread_id"]
         metadata |= base.get("metadata", {})

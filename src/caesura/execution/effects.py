@@ -10,9 +10,8 @@ from caesura.core.effects import Store
 from caesura.core.inspect import FAR
 from caesura.core.program import Action, Branch, Write
 from caesura.core.state import ThreadState
-from caesura.execution.body import Call, FreshReader
+from caesura.execution.body import FreshState
 from caesura.execution.call import no_sync_form
-from caesura.managed.base import StepPosition
 from caesura.runtime import Runtime
 
 
@@ -26,8 +25,8 @@ def perform(steps: Generator[Any, Any, Any], saver: Any) -> Any:
             return stop.value
         if type(effect) is Store:
             value = saver.execute(effect.operation)
-        elif type(effect) is Call:
-            value = _call(effect)
+        elif type(effect) is tuple:
+            value = _call(*effect)
 
 
 async def aexecute(saver: Any, operation: Any) -> Any:
@@ -46,21 +45,20 @@ async def aperform(steps: Generator[Any, Any, Any], saver: Any) -> Any:
             return stop.value
         if type(effect) is Store:
             value = await aexecute(saver, effect.operation)
-        elif type(effect) is Call:
-            action = effect.action
+        elif type(effect) is tuple:
+            action, args = effect
             if action.afunc is not None:
-                value = await action.afunc(*effect.args, **injected_outside(action))
+                value = await action.afunc(*args, **injected_outside(action))
             else:
-                value = _call(effect)
+                value = _call(action, args)
             if inspect.isawaitable(value):
                 value = await value
 
 
-def _call(effect: Call) -> Any:
-    action = effect.action
+def _call(action: Action, args: tuple[Any, ...]) -> Any:
     if action.func is None:
         raise no_sync_form(action.name)
-    return action.func(*effect.args, **injected_outside(action))
+    return action.func(*args, **injected_outside(action))
 
 
 def injected_outside(action: Action) -> dict[str, Any]:
@@ -82,7 +80,6 @@ def decide_branch(
 ) -> Generator[Any, Any, list[Write]]:
     """Run a conditional edge for ``update_state``: its path sees the update's own writes."""
 
-    position = StepPosition(state.step + 1, state.step + FAR)
-    read = FreshReader(state.channels, writes, position)
-    chosen = yield Call(branch.action, (branch.read(read, result),))
+    fresh = FreshState(state, writes, state.step + 1, state.step + FAR)
+    chosen = yield branch.action, (branch.read(fresh, result),)
     return branch.route(chosen)

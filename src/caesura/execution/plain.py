@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from caesura.checkpoint.operations import (
@@ -147,8 +147,8 @@ def _metadata(tuple_: Any) -> dict[str, Any]:
 def _answered(row: InterruptRow, answers: dict[str, Any], done: bool) -> InterruptRow:
     if row.status == "open" and row.id in answers:
         value, at = answers[row.id]
-        row = replace(row, status="answered", answer=value, answered_at=at)
-    return replace(row, done=done)
+        row = row.changed(status="answered", answer=value, answered_at=at)
+    return row.changed(done=done)
 
 
 def _row_of(item: Interrupt) -> InterruptRow:

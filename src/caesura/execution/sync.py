@@ -10,6 +10,7 @@ import concurrent.futures
 import contextvars
 import logging
 import random
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -27,7 +28,7 @@ from caesura.execution.call import Planned, log_unawaited, no_sync_form
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, TaskScope
 from caesura.execution.listeners import tell
-from caesura.execution.threads import spawn
+from caesura.execution.threads import do_instead_of_waiting, spawn
 
 
 class RunClosed(BaseException):
@@ -80,7 +81,8 @@ class SyncDriver:
                 elif kind is Run:
                     if work.may_run_here(effect):
                         work.run_here(effect.tasks)
-                        yield None
+                        if frame.wants:
+                            yield None
                         value = work.collect()
                     else:
                         value = yield from work.start(effect.tasks, effect.timeout)
@@ -139,18 +141,18 @@ class SyncDriver:
 
     def run_task(self, frame: Frame, task: Task) -> None:
         """Run a node's task to its end, in this thread."""
-        scope = TaskScope(frame, task, frame.turn.request.ancestors)
-        self.attempt(scope, lambda: self._node(scope))
+        self.attempt(TaskScope(frame, task, frame.turn.request.ancestors), self._node)
 
-    def attempt(self, scope: TaskScope, work: Callable[[], None]) -> None:
+    def attempt(self, scope: TaskScope, work: Callable[[TaskScope], None]) -> None:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
         scope.first_attempt = clock().epoch()
         token, entered = _scope.set(scope), langchain.enter(scope)
+        error: BaseException | None = None
         try:
             while True:
-                error: BaseException | None = None
+                error = None
                 try:
-                    work()
+                    work(scope)
                 except BaseException as caught:
                     error = caught
                 if scope.children:
@@ -162,6 +164,7 @@ class SyncDriver:
                 time.sleep(retry_wait(policy, scope.attempt, random.random()))
                 scope.again()
         finally:
+            error = None  # Its traceback holds this frame, and all that the run has.
             if entered is not None:
                 langchain.leave(entered)
             _scope.reset(token)
@@ -170,17 +173,18 @@ class SyncDriver:
         body = task_body(scope)
         value: Any = None
         advance: Callable[[Any], Any] = body.send
-        while True:
-            try:
+        try:
+            while True:
                 action, args = advance(value)
-            except StopIteration as stop:
-                scope.task.writes = stop.value
-                return
-            try:
-                value = call_sync(scope, action, args)
-                advance = body.send
-            except BaseException as error:
-                value, advance = error, body.throw
+                try:
+                    value = call_sync(scope, action, args)
+                    advance = body.send
+                except BaseException as error:
+                    value, advance = error, body.throw
+        except StopIteration as stop:
+            scope.task.writes = stop.value
+        finally:
+            value = None  # As in `attempt`.
 
     def _wait_children(self, scope: TaskScope) -> None:
         concurrent.futures.wait(scope.children)
@@ -201,10 +205,12 @@ class SyncDriver:
             raise RuntimeError("In an sync context async tasks cannot be called")
         else:
             context = contextvars.copy_context()
-            spawn(lambda: context.run(self._run_call, planned, future))
+            future.job = lambda: context.run(self._run_call, planned, future)
+            spawn(future.job)
         return future
 
     def _run_call(self, planned: Planned, future: TaskFuture) -> None:
+        future.job = None
         try:
             value = self._finish_call(planned)
         except BaseException as error:
@@ -219,7 +225,7 @@ class SyncDriver:
             planned.tell()
             return task.result
 
-        def work() -> None:
+        def work(scope: TaskScope) -> None:
             task.result = self._perform(planned, scope)
             task.writes = []
 
@@ -268,10 +274,15 @@ class TaskFuture(concurrent.futures.Future[Any]):
         super().__init__()
         self._caller = scope
         self.taken = False
+        self.job: Callable[[], None] | None = None
+        """Makes the call; None once that has begun."""
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the call. Raises what it raised; `GraphInterrupt` if it waits for a person."""
         self.taken = True
+        job = self.job
+        if job is not None and timeout is None and not _in_event_loop():
+            do_instead_of_waiting(job)
         try:
             return super().result(timeout)
         except concurrent.futures.TimeoutError:
@@ -295,6 +306,12 @@ class TaskFuture(concurrent.futures.Future[Any]):
         import asyncio
 
         return asyncio.wrap_future(self).__await__()
+
+
+def _in_event_loop() -> bool:
+    """True if this thread runs an event loop, in which a task could not start one of its own."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def call_sync(scope: TaskScope, action: Action, args: tuple[Any, ...], kwargs: Any = None) -> Any:

@@ -18,7 +18,7 @@ from caesura.types import TimeoutPolicy
 
 
 async def timed(
-    scope: TaskScope, policy: TimeoutPolicy, work: Callable[[], Awaitable[None]]
+    scope: TaskScope, policy: TimeoutPolicy, work: Callable[[TaskScope], Awaitable[None]]
 ) -> None:
     """Run one attempt; raises `NodeTimeoutError` if it takes longer than ``policy`` allows.
 
@@ -31,7 +31,7 @@ async def timed(
     timer = _Timer(loop, policy, scope.watch, limit)
     try:
         async with limit:
-            await work()
+            await work(scope)
     except (asyncio.CancelledError, GraphBubbleUp):
         raise
     except BaseException as error:

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import os
 import platform
-from uuid import uuid4
+import threading
 from weakref import WeakValueDictionary
 
 _HOST = platform.node()
+_naming = threading.Lock()
 
 
 class RunToken:
-    """The name of one run: host, process, and a random part. Alive as long as the object is held."""
+    """The name of one run: host, process, and a random part. Alive as long as the object is held.
+
+    It is drawn when it is first asked for: most runs claim nothing.
+    """
+
+    __slots__ = ("__weakref__", "_text")
 
     def __init__(self) -> None:
-        self.text = f"{_HOST}|{os.getpid()}|{uuid4().hex}"
-        _alive[self.text] = self
+        self._text: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The name. May be asked for in any thread."""
+        with _naming:
+            if self._text is None:
+                self._text = f"{_HOST}|{os.getpid()}|{os.urandom(16).hex()}"
+                _alive[self._text] = self
+            return self._text
 
     def end(self) -> None:
         """The run is over, however it ended: what it claimed is free."""
-        _alive.pop(self.text, None)
+        if self._text is not None:
+            _alive.pop(self._text, None)
 
 
 _alive: WeakValueDictionary[str, RunToken] = WeakValueDictionary()

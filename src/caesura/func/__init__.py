@@ -32,6 +32,7 @@ from caesura.config import OUTSIDE, find_scope
 from caesura.constants import END, PREVIOUS, START, TASKS
 from caesura.core.once import Once
 from caesura.core.program import NO_INPUT, Action, Node, Program, Write
+from caesura.core.state import ThreadState
 from caesura.core.timing import timeout_of
 from caesura.execution.body import matches, retry_policies
 from caesura.execution.cache import call_namespace
@@ -385,8 +386,8 @@ def _entry_action(function: Callable[..., Any], name: str) -> Action:
     return action
 
 
-def _read_input(channels: Any, position: Any) -> Any:
-    channel = channels[START]
+def _read_input(state: ThreadState, position: Any) -> Any:
+    channel = state.channels[START]
     return channel.get() if channel.is_available() else NO_INPUT
 
 

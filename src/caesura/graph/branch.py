@@ -38,12 +38,19 @@ class BranchSpec:
 
     def route(self, result: Any) -> list[Write]:
         """The writes that make the chosen nodes run."""
-        chosen = list(result) if isinstance(result, (list, tuple)) else [result]
-        if self.ends:
-            chosen = [r if isinstance(r, Send) else self.ends[r] for r in chosen]
-        if any(target is None or target == START for target in chosen):
-            raise ValueError("Branch did not return a valid destination")
-        return [write for target in chosen for write in goto_write(target)]
+        if not isinstance(result, (list, tuple)):
+            return _checked_write(self._target(result))
+        chosen = [self._target(each) for each in result]
+        return [write for target in chosen for write in _checked_write(target)]
+
+    def _target(self, chosen: Any) -> Any:
+        return self.ends[chosen] if self.ends and not isinstance(chosen, Send) else chosen
+
+
+def _checked_write(target: Any) -> list[Write]:
+    if target is None or target == START:
+        raise ValueError("Branch did not return a valid destination")
+    return goto_write(target)
 
 
 def goto_write(target: Any) -> list[Write]:

@@ -21,7 +21,8 @@ from caesura.channels.named_barrier_value import (
 )
 from caesura.channels.topic import Topic
 from caesura.constants import END, NS_END, NS_SEP, ROOT, START, TASKS
-from caesura.core.program import NO_INPUT, Action, Branch, Node, Program, Write
+from caesura.core.program import NO_INPUT, Action, Branch, Fresh, Node, Program, Write
+from caesura.core.state import ThreadState
 from caesura.core.timing import timeout_of
 from caesura.execution.body import retry_policies
 from caesura.graph.branch import BranchSpec
@@ -514,7 +515,8 @@ class _Compiler:
         return Node(
             name=START,
             triggers=(START,),
-            action=Action(START, _identity),
+            action=Action(START, _identity, _aidentity),
+            passes_on=not self.builder.branches.get(START),
             read=_read_start,
             collect=collector(keys, self._static_writes(START)),
             branches=self._branches(START),
@@ -547,15 +549,13 @@ class _Compiler:
             handler=handler,
         )
 
-    def _reader(self, schema: Any) -> Callable[[Mapping[str, Any], Any], Any]:
+    def _reader(self, schema: Any) -> Callable[[ThreadState, Any], Any]:
         builder = self.builder
         keys = tuple(self._keys_of(schema))
         managed = {k: builder.managed[k] for k in builder.schemas[schema] if k in builder.managed}
         if keys == (ROOT,):
             return _read_root
-        if managed:
-            return _managed_reader(keys, managed)
-        return _plain_reader(keys)
+        return _reader_of(keys, managed)
 
     def _branches(self, source: str) -> tuple[Branch, ...]:
         found = self.builder.branches.get(source, {})
@@ -573,12 +573,12 @@ class _Compiler:
         managed = {k: builder.managed[k] for k in builder.schemas[schema] if k in builder.managed}
         known = self.keys | managed.keys()
         if keys == (ROOT,):
-            return lambda read, result: read(ROOT)
+            return lambda fresh, result: fresh.read(ROOT)
 
-        def read_branch(read: Any, result: Any) -> Any:
-            present = read(keys)
+        def read_branch(fresh: Fresh, result: Any) -> Any:
+            present = fresh.read(keys)
             for key, value in managed.items():
-                present[key] = value.get(read.position)
+                present[key] = value.get(fresh.position)
             if coerce is not None:
                 return coerce(present)
             if not annotated and isinstance(result, dict):
@@ -599,30 +599,27 @@ def _identity(value: Any) -> Any:
     return value
 
 
-def _read_start(channels: Mapping[str, Any], position: Any) -> Any:
-    channel = channels[START]
+async def _aidentity(value: Any) -> Any:
+    return value  # A sync function would be given to a thread.
+
+
+def _read_start(state: ThreadState, position: Any) -> Any:
+    channel = state.channels[START]
     return channel.get() if channel.is_available() else NO_INPUT
 
 
-def _read_root(channels: Mapping[str, Any], position: Any) -> Any:
-    channel = channels[ROOT]
-    return channel.get() if channel.is_available() else None
+def _read_root(state: ThreadState, position: Any) -> Any:
+    return state.read(ROOT)
 
 
-def _plain_reader(keys: tuple[str, ...]) -> Callable[[Mapping[str, Any], Any], Any]:
-    def read(channels: Mapping[str, Any], position: Any) -> Any:
-        return {k: c.get() for k in keys if (c := channels[k]).is_available()}
-
-    return read
-
-
-def _managed_reader(
+def _reader_of(
     keys: tuple[str, ...], managed: Mapping[str, Any]
-) -> Callable[[Mapping[str, Any], Any], Any]:
-    plain = _plain_reader(keys)
+) -> Callable[[ThreadState, Any], Any]:
+    if not managed:
+        return lambda state, position: state.read(keys)
 
-    def read(channels: Mapping[str, Any], position: Any) -> Any:
-        present = plain(channels, position)
+    def read(state: ThreadState, position: Any) -> Any:
+        present = state.read(keys)
         for key, value in managed.items():
             present[key] = value.get(position)
         return present

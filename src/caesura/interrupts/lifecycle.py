@@ -8,8 +8,7 @@ answers given at once one wins and the other is refused with what was decided.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from caesura.checkpoint.operations import Answer, InterruptRow, InterruptStatus
 from caesura.constants import NS_SEP
@@ -19,9 +18,7 @@ from caesura.errors import (
     ResumeError,
     UnknownInterruptError,
 )
-
-if TYPE_CHECKING:
-    from caesura.types import Interrupt
+from caesura.types import Interrupt
 
 Event = Literal["answer", "withdraw", "supersede"]
 
@@ -62,8 +59,7 @@ def accept(rows: Iterable[InterruptRow], answers: Sequence[Answer], at: str) -> 
 
 def answered(row: InterruptRow, answer: Answer, at: str) -> InterruptRow:
     """``row`` with an answer; the caller has checked that it takes one."""
-    return replace(
-        row,
+    return row.changed(
         status=MOVES[row.status, "answer"],
         answer=answer.value,
         answered_at=at,
@@ -75,7 +71,7 @@ def answered(row: InterruptRow, answer: Answer, at: str) -> InterruptRow:
 def withdraw(row: InterruptRow, reason: str, at: str) -> InterruptRow | None:
     """``row`` withdrawn for a reason, or None if it is not open."""
     status = MOVES.get((row.status, "withdraw"))
-    return status and replace(row, status=status, reason=reason, closed_at=at)
+    return status and row.changed(status=status, reason=reason, closed_at=at)
 
 
 def supersede(
@@ -85,7 +81,7 @@ def supersede(
     status = MOVES.get((row.status, "supersede"))
     if status is None:
         return None
-    return replace(row, status=status, superseded_by=successor, reason=reason, closed_at=at)
+    return row.changed(status=status, superseded_by=successor, reason=reason, closed_at=at)
 
 
 def is_live(row: InterruptRow) -> bool:
@@ -105,8 +101,6 @@ def open_interrupts(rows: Iterable[InterruptRow]) -> list[Interrupt]:
 
 def as_interrupt(row: InterruptRow) -> Interrupt:
     """A stored row as the public value."""
-    from caesura.types import Interrupt
-
     return Interrupt(
         row.payload,
         row.id,

@@ -15,13 +15,14 @@ from caesura.channels.base import BaseChannel
 from caesura.channels.topic import Topic
 from caesura.constants import INPUT, RESERVED_WRITES, TASKS
 from caesura.core.program import NO_INPUT, Action, Node, Program, Write
+from caesura.core.state import ThreadState
 from caesura.core.timing import timeout_of
 from caesura.errors import InvalidUpdateError
 from caesura.managed.base import is_managed_value
 from caesura.pregel.injection import action_of, closure_graphs
 from caesura.types import RetryPolicy, Send, TimeoutPolicy
 
-Reader = Callable[[Mapping[str, BaseChannel[Any, Any, Any]], Any], Any]
+Reader = Callable[[ThreadState, Any], Any]
 Keys = str | Sequence[str]
 
 
@@ -275,8 +276,8 @@ def _reader(keys: str | list[str], managed: Mapping[str, Any]) -> Reader:
     plain = tuple(k for k in keys if k not in managed)
     computed = {k: managed[k] for k in keys if k in managed}
 
-    def read(channels: Mapping[str, BaseChannel[Any, Any, Any]], position: Any) -> Any:
-        present = {k: c.get() for k in plain if (c := channels[k]).is_available()}
+    def read(state: ThreadState, position: Any) -> Any:
+        present = state.read(plain)
         for key, value in computed.items():
             present[key] = value.get(position)
         return present
@@ -285,8 +286,8 @@ def _reader(keys: str | list[str], managed: Mapping[str, Any]) -> Reader:
 
 
 def _one_reader(key: str) -> Reader:
-    def read(channels: Mapping[str, BaseChannel[Any, Any, Any]], position: Any) -> Any:
-        channel = channels[key]
+    def read(state: ThreadState, position: Any) -> Any:
+        channel = state.channels[key]
         return channel.get() if channel.is_available() else NO_INPUT
 
     return read

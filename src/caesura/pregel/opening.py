@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
 from caesura.config import find_scope, lenient
@@ -49,6 +49,9 @@ class Ask:
     """Used instead of the program's own: one of ours, opened already."""
     lenient: bool | None = None
     """LangGraph's lenient matching of answers; None: as set for the process."""
+
+
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 def open_frame(
@@ -173,7 +176,7 @@ def _request(graph: Pregel, ask: Ask, setting: Setting, config: dict[str, Any]) 
         drain=_drain(setting),
         plain_store=isinstance(setting.saver, PlainStore),
         caches=graph.cache is not None and graph.program.caches,
-        token=setting.token.text,
+        token=lambda: setting.token.text,
         alive=is_alive,
         run_id=setting.run_id,
         step_timeout=graph.step_timeout,
@@ -187,10 +190,10 @@ def _cache_of(graph: Pregel) -> TaskCache | None:
 
 def _custom_versions(saver: Any) -> Callable[[Any], Any] | None:
     """A foreign saver's own way to count versions."""
-    from caesura.checkpoint.base import BaseCheckpointSaver
-
     if hasattr(saver, "aexecute"):
         return None
+    from caesura.checkpoint.base import BaseCheckpointSaver
+
     own = type(saver).get_next_version is not BaseCheckpointSaver.get_next_version
     return (lambda current: saver.get_next_version(current, None)) if own else None
 
@@ -229,14 +232,12 @@ def _nested(
 ) -> Frame:
     frame, above = outer.frame, outer.frame.setting
     config = merge_configs(above.config, graph.config, _own_part(ask.config, outer))
-    setting = replace(
-        above,
-        config=config,
-        context=above.context
-        if ask.context is None
-        else coerce_context(graph.context_schema, ask.context),
-        store=graph.store if graph.store is not None else above.store,
-    )
+    setting = above.copy()
+    setting.config = config
+    if ask.context is not None:
+        setting.context = coerce_context(graph.context_schema, ask.context)
+    if graph.store is not None:
+        setting.store = graph.store
     if graph.checkpointer is False:
         setting.saver = setting.raw_saver = None
     _listen(setting)
@@ -266,7 +267,7 @@ def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:
     turn, ordinal = outer.frame.turn, outer.next_graph()
     request.nested = True
     request.ancestors = outer.ancestors()
-    request.loose = outer.task.loose
+    request.loose = outer.task.loose or []
     request.mine = turn.request.mine
     request.parents = {**turn.request.parents, turn.state.ns: turn.state.checkpoint_id}
     if turn.stored_id == turn.state.checkpoint_id:
@@ -282,7 +283,7 @@ def _place(graph: Pregel, request: Request, outer: TaskScope) -> None:
 
 
 def _nested_wants(above: Setting, stream: Stream | None) -> frozenset[str]:
-    wants = above.wants if above.subgraphs else frozenset[str]()
+    wants = above.wants if above.subgraphs else _NOTHING
     return wants if stream is None else wants | stream.wants
 
 

@@ -307,6 +307,7 @@ class AsyncGraphRunStream(_Run):
             return True
         self._pumping = asyncio.get_running_loop().create_future()
         try:
+            await asyncio.sleep(0)  # Who begins to read in the same moment misses nothing.
             await self._take_part(self._graph_aiter)
         finally:
             pumped, self._pumping = self._pumping, None

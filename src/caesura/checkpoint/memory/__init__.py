@@ -170,7 +170,7 @@ class InMemorySaver(EngineSaver):
 
     def _commit_more(self, op: Commit, row: Row) -> Chain:
         closing = [(put, self._encode_put(put)) for put in op.closing]
-        writes = self._encode_tasks(op.writes)
+        writes = self._encode_tasks(op.writes) if op.writes else ()
         with self._lock:
             if op.under is not None:
                 self._refuse_if_gone(op.thread_id, *op.under)
@@ -180,7 +180,8 @@ class InMemorySaver(EngineSaver):
             for put, encoded in closing:
                 self._apply_put(put, *encoded)
             self._insert(space, row)
-            self._add_writes(space, row.checkpoint_id, writes)
+            if writes:
+                self._add_writes(space, row.checkpoint_id, writes)
             if op.withdraw is not None:
                 self._withdraw_within(op.thread_id, op.ns, op.withdraw, op.ts)
         return rows.chain_after(row, op.chain)
@@ -195,8 +196,13 @@ class InMemorySaver(EngineSaver):
         return space or self._space(thread_id, ns)
 
     def _space(self, thread_id: str, ns: str) -> _Space:
-        thread = self._threads.setdefault(thread_id, _Thread())
-        return thread.spaces.setdefault(ns, _Space())
+        thread = self._threads.get(thread_id)
+        if thread is None:
+            thread = self._threads[thread_id] = _Thread()
+        space = thread.spaces.get(ns)
+        if space is None:
+            space = thread.spaces[ns] = _Space()
+        return space
 
     @staticmethod
     def _insert(space: _Space, row: Row) -> None:
@@ -286,7 +292,7 @@ class InMemorySaver(EngineSaver):
 
     def _encode_put(self, op: PutWrites) -> tuple[list[WriteRow], list[_Sealed]]:
         writes = rows.encode_writes(self.codec, op.task_id, op.task_path, op.writes)
-        return writes, [rows.seal_interrupt(self.codec, row) for row in op.opened]
+        return writes, [self._seal(row) for row in op.opened] if op.opened else []
 
     def _encode_tasks(self, tasks: Sequence[TaskWrites]) -> list[WriteRow]:
         return [
