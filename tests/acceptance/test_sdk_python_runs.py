@@ -239,7 +239,9 @@ async def first_run_of(stream: Any, seen: list[str]) -> None:
         async for part in parts:
             seen.append(part.event)
             if part.event == "metadata" and part.data.get("status") == "run_done":
-                return
+                if seen[0] == "metadata" and len(seen) > 1:
+                    return
+                seen.clear()  # the reader came in the middle of it
 
 
 # --- webhooks, crons, store --------------------------------------------------------------------

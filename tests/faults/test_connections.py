@@ -214,7 +214,7 @@ def test_a_commit_that_was_made_but_not_confirmed_is_not_made_again(
     with fresh_schema() as schema:
         run_to_the_end(program, proxy, schema)
         whole = proxy.commits
-    assert whole > 10, "hardly anything was committed"
+    assert whole >= 6, "hardly anything was committed"
     for n in range(3 + list(CASES).index(program), whole + 1, EVERY_COMMIT):
         proxy.count_anew()
         proxy.cut_commit = n

@@ -420,7 +420,11 @@ def encode_writes(
     for i, (channel, value) in enumerate(writes):
         if channel in special:
             i, repeated = special[channel], len(writes) > 1
-        made.append(WriteRow(task_id, i, task_path, channel, encode(value)))
+        try:
+            made.append(WriteRow(task_id, i, task_path, channel, encode(value)))
+        except SerializationError:
+            encode({channel: value})  # so that the error names the channel, too
+            raise
     return list({row.idx: row for row in made}.values()) if repeated else made
 
 
