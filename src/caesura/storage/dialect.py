@@ -21,7 +21,7 @@ from caesura.storage.conditions import JsonColumns, PostgresJson, SqliteJson
 _MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dialect:
     """One database's way of speaking."""
 
@@ -84,7 +84,7 @@ _WAIT: Final = 30
 """Seconds that a transaction waits for a lock, and that an idle one keeps its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Postgres(Dialect):
     """PostgreSQL from version 13 on, with all tables in one schema.
 

@@ -276,15 +276,17 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
     closing = [write for _, written, _ in puts for write in written] if kept else []
     row = rows.encode_commit(codec, op, closing=rows.pack_writes(closing) if closing else None)
     writes = _encode_tasks(codec, op.writes)
-    alone = kept and all(_is_plain(put) for put in op.closing)
-    if not alone or writes or op.withdraw is not None:
+    if kept:
+        puts = [(put, [], opened) for put, _, opened in puts if not _is_plain(put)]
+    if not direct or puts or writes or op.withdraw is not None:
         yield Begin(True, op.thread_id, op.sync)
     if row.weight and not direct and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
         row = rows.encode_commit(codec, op, full=True)
     yield from _insert(dialect, op, row)
     for put, written, opened in puts:
-        yield from _apply_put(dialect, codec, put, () if kept else written, opened)
-    yield from _store_writes(dialect, op, writes)
+        yield from _apply_put(dialect, codec, put, written, opened)
+    if writes:
+        yield from _store_writes(dialect, op, writes)
     if op.withdraw is not None:
         scope = _within(op.ns)
         yield WITHDRAW_WITHIN, (codec.seal_text(op.withdraw), op.ts, op.thread_id, *scope)
