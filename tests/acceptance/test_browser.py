@@ -8,21 +8,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pytest
-
 from .node import run_node
 from .server import Server
 
-NEEDED = "this test needs Chromium: apt-get install chromium"
-
 
 def browser() -> str:
-    """Where Chromium or Chrome is."""
+    """Where Chromium or Chrome is; empty if it is not installed: the test brings one."""
     names = ("chromium", "chromium-browser", "google-chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.fail(NEEDED, pytrace=False)
-    return found
+    return next((path for name in names if (path := shutil.which(name))), "")
 
 
 def test_a_person_starts_a_run_in_the_browser_sees_the_question_and_approves(

@@ -1,13 +1,14 @@
 // Bundles ../browser/page.jsx, serves it from a port of its own, and uses it in headless Chromium
-// as a person does. Arguments: the server's address, the page's port, the browser, where to put a
-// screenshot. Prints one JSON line: what the page showed at the pause and at the end.
+// as a person does. Arguments: the server's address, the page's port, the browser ("": the one from
+// npm, which brings its libraries), where to put a screenshot. Prints one JSON line: what the page
+// showed at the pause and at the end.
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
 
-const [, , apiUrl, port, executablePath, screenshot] = process.argv;
+const [, , apiUrl, port, installed, screenshot] = process.argv;
 const source = new URL("../browser/", import.meta.url);
 
 const { outputFiles } = await build({
@@ -28,8 +29,14 @@ const pages = createServer((request, response) => {
 });
 await new Promise((resolve) => pages.listen(Number(port), "127.0.0.1", resolve));
 
+async function packaged() {
+  process.env.AWS_EXECUTION_ENV ??= "AWS_Lambda_nodejs22.x"; // then it unpacks its libraries, too
+  const { default: bundle } = await import("@sparticuz/chromium");
+  return bundle.executablePath();
+}
+
 const browser = await chromium.launch({
-  executablePath,
+  executablePath: installed || (await packaged()),
   headless: true,
   args: [
     "--no-sandbox",
