@@ -227,7 +227,7 @@ def _keys(value: Any) -> Iterator[str]:
 
 def _methods(value: Any) -> Iterator[str]:
     """What users call: methods and properties of the class itself."""
-    for name, member in vars(value).items():
+    for name, member in _members(value).items():
         inner = getattr(member, "__func__", member)
         doc = inspect.getdoc(getattr(value, name, None)) if not name.startswith("_") else None
         if not doc or not (inspect.isfunction(inner) or isinstance(inner, property)):
@@ -235,6 +235,15 @@ def _methods(value: Any) -> Iterator[str]:
         first, *more = _parts(doc)
         text = f"`{name}{'' if isinstance(inner, property) else _call(inner)}`: {first}"
         yield "\n\n".join([text, *more]).replace("\n", "\n  ").replace("\n  \n", "\n\n")
+
+
+def _members(value: Any) -> dict[str, Any]:
+    """What is defined in the class, and in those that are only parts of it (their docstrings say so)."""
+    parts = [base for base in value.__mro__ if f"Part of `{value.__name__}`." == base.__doc__]
+    found = dict(vars(value))
+    for part in parts:
+        found |= {name: member for name, member in vars(part).items() if name not in found}
+    return found
 
 
 def _call(function: Any) -> str:

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from tests.databases import fresh_schema, named
+from tests.databases import fresh_schema, named, postgres_url
 
 from caesura.checkpoint.ids import new_id
 from caesura.checkpoint.operations import FindInterrupts
@@ -75,6 +76,45 @@ def test_a_full_disk_is_told_and_the_program_goes_on_when_there_is_space(
             assert "Nothing was changed" in told[0]
             failures += 1
     assert failures > 0, "the file never had to grow"
+
+
+FILLS_UP = """
+CREATE SEQUENCE {0}.stored;
+CREATE FUNCTION {0}.fill_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('{0}.stored') = {1} THEN
+        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER fill_up BEFORE INSERT OR UPDATE ON {0}.thread_checkpoints
+    FOR EACH ROW EXECUTE FUNCTION {0}.fill_up();
+CREATE TRIGGER fill_up BEFORE INSERT OR UPDATE ON {0}.thread_writes
+    FOR EACH ROW EXECUTE FUNCTION {0}.fill_up();
+CREATE TRIGGER fill_up BEFORE INSERT OR UPDATE ON {0}.thread_interrupts
+    FOR EACH ROW EXECUTE FUNCTION {0}.fill_up()"""
+
+
+@pytest.mark.parametrize("program", list(CASES))
+def test_a_full_disk_of_postgres_is_told_and_the_program_goes_on_when_there_is_space(
+    program: str,
+) -> None:
+    """The n-th row finds no space, n = 1, 2, …; those after it do."""
+    failures = 0
+    for n in itertools.count(1):
+        with fresh_schema() as schema, closing(PostgresSaver(named(schema))) as postgres:
+            postgres.setup()
+            with psycopg.connect(postgres_url(), autocommit=True) as owner:
+                owner.execute(FILLS_UP.format(f'"{schema}"', n).encode())
+            saver, told = FailingSaver(postgres), list[StorageError]()
+            case, witness = CASES[program], Witness([saver.performed])
+            assert through(case, case.make_sync(witness, saver), told.append) == case.result
+            assert witness.repeated == []
+        if not told:
+            break
+        failures += 1
+        assert "has no space left on its disk" in str(told[0])
+        assert "Nothing was changed" in str(told[0])
+    assert failures > 5
 
 
 def test_a_database_that_may_only_be_read_shows_everything_and_takes_nothing() -> None:

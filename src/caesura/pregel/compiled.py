@@ -1,4 +1,4 @@
-"""A compiled program: `Pregel` runs it, streams it, and reads and edits its threads.
+"""A compiled program: `Pregel` runs it and streams it; `pregel.threads` reads and edits its threads.
 
 The methods are thin: they build a `Frame` (`pregel.opening`), have a driver run it, and shape the
 result. The async twins differ in the driver only.
@@ -7,25 +7,17 @@ result. The async twins differ in the driver only.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, cast, overload
 
 from caesura.channels.base import BaseChannel
-from caesura.checkpoint.operations import History, Load, Loaded
 from caesura.checkpoint.serde.reachable import collect_types
-from caesura.config import scope_set
-from caesura.constants import CONF, INTERRUPT
-from caesura.core.inspect import snapshot_at, snapshot_of
+from caesura.constants import INTERRUPT
 from caesura.core.program import Program
-from caesura.core.turn import Outcome, Request
-from caesura.core.update import update_thread
+from caesura.core.turn import Outcome
 from caesura.errors import GraphInterrupt
 from caesura.execution.cache import namespaces_of
-from caesura.execution.clock import clock
 from caesura.execution.context import Frame
-from caesura.execution.effects import aexecute, aperform, decide_branch, perform
-from caesura.execution.plain import store_of
 from caesura.execution.sync import SyncDriver
 from caesura.pregel.allowing import declared_types
 from caesura.pregel.batching import arun_each, configs_of, in_order, limit_of, run_each
@@ -38,20 +30,12 @@ from caesura.pregel.building import (
     program_of,
 )
 from caesura.pregel.composing import as_runnable, borrowed, join_runnables
-from caesura.pregel.configs import durability_of, merge_configs, stored_metadata, thread_of
-from caesura.pregel.describing import (
-    Shape,
-    config_model,
-    context_json,
-    json_of,
-    model_of,
-    suffixed,
-    types_of,
-)
-from caesura.pregel.opening import Ask, _custom_versions, open_frame
-from caesura.schemas.kinds import JsonSchema
+from caesura.pregel.configs import durability_of, merge_configs
+from caesura.pregel.opening import Ask, open_frame
+from caesura.pregel.shapes import SchemaMethods
+from caesura.pregel.threads import ThreadMethods
 from caesura.streaming.modes import Stream
-from caesura.types import GraphOutput, StateSnapshot, StateUpdate, ensure_valid_checkpointer
+from caesura.types import GraphOutput, ensure_valid_checkpointer
 from caesura.typing import RunContextT, RunInputT, RunOutputT, RunStateT
 from caesura.warnings import LangGraphDeprecatedSinceV10, warn_renamed
 
@@ -72,7 +56,7 @@ if TYPE_CHECKING:
     )
 
 
-class Pregel(Generic[RunStateT, RunContextT, RunInputT, RunOutputT]):
+class Pregel(SchemaMethods, ThreadMethods, Generic[RunStateT, RunContextT, RunInputT, RunOutputT]):
     """A compiled program. Immutable; many threads and event loops may use it at once."""
 
     default_stream_mode: StreamMode = "values"
@@ -302,73 +286,6 @@ class Pregel(Generic[RunStateT, RunContextT, RunInputT, RunOutputT]):
             stops = _named(self.interrupt_before_nodes, self.interrupt_after_nodes)
             check_parts(self.parts, stops)
         return self
-
-    # --- schemas -----------------------------------------------------------------------------
-
-    def shape_of(self, side: Literal["input", "output"]) -> Shape:
-        """What this side of the program takes or gives."""
-        if side == "input":
-            return types_of(self.program.channels, self.program.input_channels, "UpdateType")
-        return types_of(self.program.channels, self.program.output_channels, "ValueType")
-
-    def get_input_jsonschema(self, config: Any = None) -> JsonSchema:
-        """The JSON Schema of the input. ``config`` changes nothing."""
-        return json_of(self.shape_of("input"), suffixed(self.name, "input"))
-
-    def get_output_jsonschema(self, config: Any = None) -> JsonSchema:
-        """The JSON Schema of the output. ``config`` changes nothing."""
-        return json_of(self.shape_of("output"), suffixed(self.name, "output"))
-
-    def get_context_jsonschema(self) -> JsonSchema | None:
-        """The JSON Schema of the context class; None if there is none."""
-        return None if self.context_schema is None else context_json(self.context_schema)
-
-    def get_input_schema(self, config: Any = None) -> Any:
-        """The pydantic model of the input. Raises ImportError without pydantic."""
-        return self._model_of("input")
-
-    def get_output_schema(self, config: Any = None) -> Any:
-        """The pydantic model of the output; no key is required. Raises ImportError without pydantic."""
-        return self._model_of("output")
-
-    @property
-    def input_schema(self) -> Any:
-        """As `get_input_schema`."""
-        return self._model_of("input")
-
-    @property
-    def output_schema(self) -> Any:
-        """As `get_output_schema`."""
-        return self._model_of("output")
-
-    def _model_of(self, side: Literal["input", "output"]) -> Any:
-        title = suffixed(self.name, side)
-        if title not in self._models:
-            self._models[title] = model_of(self._model_shape(side), title)
-        return self._models[title]
-
-    def _model_shape(self, side: Literal["input", "output"]) -> Shape:
-        return self.shape_of(side)
-
-    def config_schema(self, *, include: Sequence[str] | None = None) -> Any:
-        """The pydantic model of the config. Deprecated: use `get_context_jsonschema`."""
-        warnings.warn(
-            "`config_schema` is deprecated. Use `get_context_jsonschema` for the relevant schema "
-            "instead.",
-            LangGraphDeprecatedSinceV10,
-            stacklevel=2,
-        )
-        return config_model(self.context_schema, suffixed(self.name, "config"))
-
-    def get_config_jsonschema(self, *, include: Sequence[str] | None = None) -> JsonSchema:
-        """The JSON Schema of the config. Deprecated: use `get_context_jsonschema`."""
-        warnings.warn(
-            "`get_config_jsonschema` is deprecated. Use `get_context_jsonschema` instead.",
-            LangGraphDeprecatedSinceV10,
-            stacklevel=2,
-        )
-        model = config_model(self.context_schema, suffixed(self.name, "config"))
-        return cast(JsonSchema, model.model_json_schema())
 
     def coerce_output(self, values: Any) -> Any:
         """``values`` as an instance of the output class, for ``version="v2"``."""
@@ -823,152 +740,6 @@ class Pregel(Generic[RunStateT, RunContextT, RunInputT, RunOutputT]):
         ]
         return arun_each(jobs, limit_of(configs), return_exceptions)
 
-    # --- threads -----------------------------------------------------------------------------
-
-    def get_state(self, config: Mapping[str, Any], *, subgraphs: bool = False) -> StateSnapshot:
-        """The thread's state: live, or with a ``checkpoint_id`` as it was. Raises ValueError without a saver."""
-        saver, steps = self._reading(config, subgraphs)
-        return cast(StateSnapshot, perform(steps, saver))
-
-    async def aget_state(
-        self, config: Mapping[str, Any], *, subgraphs: bool = False
-    ) -> StateSnapshot:
-        """Async form of `get_state`."""
-        saver, steps = self._reading(config, subgraphs)
-        return cast(StateSnapshot, await aperform(steps, saver))
-
-    def _reading(self, config: Mapping[str, Any], subgraphs: bool) -> tuple[Any, Any]:
-        graph, merged, saver = self._address(config, reading=True)
-        where = merged.get(CONF) or {}
-        load = Load(thread_of(where), where.get("checkpoint_ns", ""), where.get("checkpoint_id"))
-        shown = {**merged, CONF: dict(where)}
-        return saver, snapshot_at(graph.program, shown, load, subgraphs=subgraphs)
-
-    def _address(
-        self, config: Mapping[str, Any], *, reading: bool = False
-    ) -> tuple[Pregel, dict[str, Any], Any]:
-        """The graph that ``config`` names (a nested one by its namespace), the config, the saver."""
-        merged = merge_configs(self.config, config)
-        where = dict(merged.get(CONF) or {})
-        saver = where.get("__pregel_checkpointer", self.checkpointer)
-        if not saver or saver is True:
-            raise ValueError("No checkpointer set")
-        thread_of(where)
-        ns = where.get("checkpoint_ns", "")
-        graph: Pregel = self
-        if ns:
-            names = "|".join(part.split(":")[0] for part in ns.split("|") if not part.isdigit())
-            found = dict(self.get_subgraphs(namespace=names, recurse=True))
-            if names not in found and not reading:
-                raise ValueError(f"Subgraph {names} not found")
-            graph = found.get(names, self)
-        return graph, merged, store_of(self.opened(saver))
-
-    def get_state_history(
-        self,
-        config: Mapping[str, Any],
-        *,
-        filter: Mapping[str, Any] | None = None,
-        before: Mapping[str, Any] | None = None,
-        limit: int | None = None,
-    ) -> Iterator[StateSnapshot]:
-        """The thread's checkpoints, newest first, each as it was."""
-        graph, op, saver = self._history(config, filter, before, limit)
-        found = saver.execute(op)
-        for loaded in _several(found):
-            yield perform(snapshot_of(graph.program, loaded, live=False), saver)
-
-    async def aget_state_history(
-        self,
-        config: Mapping[str, Any],
-        *,
-        filter: Mapping[str, Any] | None = None,
-        before: Mapping[str, Any] | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[StateSnapshot]:
-        """Async form of `get_state_history`."""
-        graph, op, saver = self._history(config, filter, before, limit)
-        found = await aexecute(saver, op)
-        for loaded in _several(found):
-            yield await aperform(snapshot_of(graph.program, loaded, live=False), saver)
-
-    def _history(self, config: Any, filter: Any, before: Any, limit: int | None) -> Any:
-        graph, merged, saver = self._address(config)
-        where = merged.get(CONF) or {}
-        older = ((before or {}).get(CONF) or {}).get("checkpoint_id")
-        ns = where.get("checkpoint_ns", "")
-        if where.get("checkpoint_id"):
-            return graph, Load(thread_of(where), ns, where["checkpoint_id"]), saver
-        op = History(thread_of(where), ns, dict(filter or {}), older, limit)
-        return graph, op, saver
-
-    def update_state(
-        self,
-        config: Mapping[str, Any],
-        values: Any,
-        as_node: str | None = None,
-        task_id: str | None = None,
-    ) -> dict[str, Any]:
-        """Write ``values`` as if ``as_node`` had returned them; returns the new checkpoint's config.
-
-        Open interrupts of the thread are withdrawn. Raises `InvalidUpdateError`.
-        """
-        return self.bulk_update_state(config, [[StateUpdate(values, as_node, task_id)]])
-
-    async def aupdate_state(
-        self,
-        config: Mapping[str, Any],
-        values: Any,
-        as_node: str | None = None,
-        task_id: str | None = None,
-    ) -> dict[str, Any]:
-        """Async form of `update_state`."""
-        return await self.abulk_update_state(config, [[StateUpdate(values, as_node, task_id)]])
-
-    def bulk_update_state(
-        self, config: Mapping[str, Any], supersteps: Sequence[Sequence[StateUpdate]]
-    ) -> dict[str, Any]:
-        """Several updates, a checkpoint for each inner list; returns the last one's config."""
-        saver, request = self._updating(config)
-        steps = update_thread(request, supersteps, decide_branch)
-        with scope_set(None):
-            id = perform(steps, saver)
-        return _updated(request, id)
-
-    async def abulk_update_state(
-        self, config: Mapping[str, Any], supersteps: Sequence[Sequence[StateUpdate]]
-    ) -> dict[str, Any]:
-        """Async form of `bulk_update_state`."""
-        saver, request = self._updating(config)
-        steps = update_thread(request, supersteps, decide_branch)
-        with scope_set(None):
-            id = await aperform(steps, saver)
-        return _updated(request, id)
-
-    def _updating(self, config: Mapping[str, Any]) -> tuple[Any, Request]:
-        graph, merged, saver = self._address(config)
-        where = merged.get(CONF) or {}
-        time = clock()
-        parents = {
-            ns: id
-            for ns, id in (where.get("checkpoint_map") or {}).items()
-            if ns != where.get("checkpoint_ns", "")
-        }
-        raw = getattr(saver, "saver", saver)
-        request = Request(
-            program=graph.program,
-            input=None,
-            thread_id=thread_of(where),
-            ns=where.get("checkpoint_ns", ""),
-            checkpoint_id=where.get("checkpoint_id"),
-            mint=time.mint,
-            now=time.now,
-            metadata=stored_metadata(merged),
-            parents=parents,
-            next_version=_custom_versions(raw),
-        )
-        return saver, request
-
     # --- drawing -----------------------------------------------------------------------------
 
     def get_graph(self, config: Any = None, *, xray: bool | int = False) -> Any:
@@ -991,13 +762,6 @@ def _named(*stops: Any) -> list[str]:
     return [name for part in stops if part != "*" for name in part or ()]
 
 
-def _several(found: Any) -> Iterable[Any]:
-    """What a history or a single load found."""
-    if found is None:
-        return ()
-    return (found,) if isinstance(found, Loaded) else found
-
-
 def _as_list(keys: str | tuple[str, ...]) -> Any:
     return keys if isinstance(keys, str) else list(keys)
 
@@ -1007,14 +771,3 @@ def _last(chunks: list[Any], mode: Any) -> Any:
     if mode == "values":
         return chunks[-1] if chunks else None
     return chunks
-
-
-def _updated(request: Request, id: str) -> dict[str, Any]:
-    where: dict[str, Any] = {
-        "thread_id": request.thread_id,
-        "checkpoint_ns": request.ns,
-        "checkpoint_id": id,
-    }
-    if request.ns:
-        where["checkpoint_map"] = {**request.parents, request.ns: id}
-    return {CONF: where}

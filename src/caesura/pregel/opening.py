@@ -154,7 +154,7 @@ def _durability(ask: Ask, saver: Any) -> str:
 def _request(graph: Pregel, ask: Ask, setting: Setting, config: dict[str, Any]) -> Request:
     time, saver = clock(), setting.raw_saver
     wants = setting.wants
-    custom_versions = _custom_versions(saver) if saver else None
+    custom_versions = own_versions(saver) if saver else None
     return Request(
         program=graph.program,
         input=ask.input,
@@ -188,7 +188,7 @@ def _cache_of(graph: Pregel) -> TaskCache | None:
     return TaskCache(graph.opened_cache()) if graph.cache is not None else None
 
 
-def _custom_versions(saver: Any) -> Callable[[Any], Any] | None:
+def own_versions(saver: Any) -> Callable[[Any], Any] | None:
     """A foreign saver's own way to count versions."""
     if hasattr(saver, "aexecute"):
         return None
