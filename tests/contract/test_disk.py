@@ -15,6 +15,7 @@ from tests.databases import postgres_saver
 
 import caesura.storage.postgres as driver
 from caesura.checkpoint.sqlite import SqliteSaver
+from caesura.errors import GraphDrained
 from caesura.func import entrypoint, task
 from caesura.graph import START, StateGraph
 from caesura.storage.sqlite import connect
@@ -207,4 +208,27 @@ def test_on_postgres_a_run_that_fails_has_what_it_did_on_the_disk(
         graph = _in_a_row(builder).compile(checkpointer=saver)
         with sent(monkeypatch) as found, pytest.raises(ValueError, match="no"):
             graph.invoke({"log": []}, CONFIG)
+        assert "pg_logical_emit_message" in found[-1]
+
+
+def test_on_postgres_the_result_of_a_call_is_on_the_disk_however_the_run_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @task
+    def work() -> int:
+        return 1
+
+    with postgres_saver() as saver:
+
+        @entrypoint(checkpointer=saver)
+        def flow(n: int) -> int:
+            interrupt("go on?")
+            work().result()
+            raise GraphDrained("not now")
+
+        saver.setup()
+        flow.invoke(1, CONFIG)
+        with sent(monkeypatch) as found, pytest.raises(GraphDrained):
+            flow.invoke(Command(resume="yes"), CONFIG)
+        assert any(is_lazy(t) and ".thread_writes" in t for t in found)
         assert "pg_logical_emit_message" in found[-1]

@@ -137,13 +137,13 @@ class Turn:
         "_fresh",
         "_held",
         "_hold",
-        "_lazy",
         "_sync",
         "_unsaved",
         "_value_keys",
         "_withdraw",
         "claims",
         "keys",
+        "lazy",
         "loose",
         "outcome",
         "request",
@@ -170,8 +170,8 @@ class Turn:
         self._hold = request.stored and request.durability == "exit"
         self._held: list[PutWrites] = []
         self._sync: Sync = "lazy" if request.durability == "async" else "usual"
-        self._lazy = False
-        """Something was stored lazily, and nothing since then that makes sure of it."""
+        self.lazy = False
+        """Something was stored lazily, and nothing begun since then makes sure of it."""
         self.claims: dict[str, str] = {}
         """Tasks this run holds against others → the write that releases each (`core.sharing`)."""
         self.tried: set[tuple[str, ...]] = set()
@@ -204,13 +204,13 @@ class Turn:
                 raise
             self.outcome = Outcome("paused")
         except StorageError:
-            self._lazy = False  # The database has other troubles; what it has is as it says.
+            self.lazy = False  # The database has other troubles; what it has is as it says.
             raise
         finally:
             yield from self._store_closing()
             if self._hold:
                 yield from self._flush()
-            if self._lazy and not self.request.nested:
+            if self.lazy and not self.request.nested:  # The outermost run makes sure of it.
                 yield Store(Flush(self.request.thread_id))
         if self.request.telling is not None and not self.request.nested:
             yield from self._tell_stop()
@@ -403,7 +403,7 @@ class Turn:
                     if stored and last:
                         self._closing = self._done(task)
                     elif stored and not self.hold(operation := self._done(task)):
-                        yield Store(operation)
+                        yield from self._store(operation)
                 else:
                     yield from self._settle(task, handler, last=last)
             if handlers and failure is None:
@@ -514,8 +514,17 @@ class Turn:
 
     def _put(self, operation: PutWrites) -> Steps:
         if not self.hold(operation):
-            self._lazy = operation.sync == "lazy"
-            yield Store(operation)
+            yield from self._store(operation)
+
+    def _store(self, operation: Commit | PutWrites) -> Generator[Effect, Any, Any]:
+        """Perform an operation. One that is not lazy makes sure of all that was stored before it began."""
+        is_lazy = operation.sync == "lazy"
+        if not is_lazy:
+            self.lazy = False
+        result = yield Store(operation)
+        if is_lazy:
+            self.lazy = True
+        return result
 
     def _store_closing(self) -> Steps:
         closing, self._closing = self._closing, None
@@ -660,8 +669,7 @@ class Turn:
             under=self.request.under if self.stored_head is None else None,
             sync=self._sync,
         )
-        self._lazy = self._sync == "lazy"
-        state.chain = yield Store(operation)
+        state.chain = yield from self._store(operation)
         self._unsaved, self._withdraw = False, None
         self.stored_id = self.stored_head = state.head_id = state.checkpoint_id
 

@@ -100,10 +100,7 @@ class AsyncDriver:
                 except BaseException as error:
                     value, advance = error, steps.throw
         finally:
-            if frame.outer is None:
-                frame.setting.token.end()
-            elif frame.turn.resumed:
-                frame.outer.mark_personal()
+            frame.over()
 
     async def _perform(self, frame: Frame, work: _Work, effect: Any) -> Any:
         """One of the rarer effects; returns its result."""
@@ -303,6 +300,7 @@ class AsyncDriver:
     async def _store(self, planned: Planned, operation: Any) -> None:
         if operation is not None:
             await planned.frame.setting.saver.aexecute(operation)
+            planned.stored(operation)
 
 
 def _taken(future: asyncio.Future[Any]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from caesura.checkpoint.operations import PutWrites
 from caesura.constants import RETURN
 from caesura.core import events
 from caesura.core.calls import diverged, finish_call, plan_call
@@ -120,6 +121,11 @@ class Planned:
         if not operation.opened and not operation.superseded:
             return None
         return None if turn.hold(operation) else operation
+
+    def stored(self, operation: PutWrites) -> None:
+        """What `settle` or `store_pause` returned was performed; see `Turn.lazy`."""
+        if operation.sync == "lazy":
+            self.frame.turn.lazy = True
 
     @property
     def cache(self) -> TaskCache | None:

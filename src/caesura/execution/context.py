@@ -96,6 +96,16 @@ class Frame:
         """Hand an event on. ``ns``: where it is said to happen, if not in this graph."""
         self.setting.sink(self, mode, payload, ns)
 
+    def over(self) -> None:
+        """The graph has ended, in whatever way; the task around it learns what it must know."""
+        if self.outer is None:
+            self.setting.token.end()
+            return
+        if self.turn.resumed:
+            self.outer.mark_personal()
+        if self.turn.lazy:
+            self.outer.frame.turn.lazy = True
+
 
 class TaskScope(Scope):
     """The running task."""

@@ -51,10 +51,7 @@ class SyncDriver:
         try:
             return (yield from self._drive(frame))
         finally:
-            if frame.outer is None:
-                frame.setting.token.end()
-            elif frame.turn.resumed:
-                frame.outer.mark_personal()
+            frame.over()
 
     def _drive(self, frame: Frame) -> Generator[None, None, Outcome]:
         steps = frame.turn.run()
@@ -265,6 +262,7 @@ class SyncDriver:
     def _store(self, planned: Planned, operation: Any) -> None:
         if operation is not None:
             planned.frame.setting.saver.execute(operation)
+            planned.stored(operation)
 
 
 class TaskFuture(concurrent.futures.Future[Any]):
