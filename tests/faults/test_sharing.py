@@ -11,8 +11,10 @@ from typing import Annotated, Any, TypedDict
 import pytest
 
 from caesura.checkpoint.memory import InMemorySaver
+from caesura.checkpoint.operations import PutWrites
 from caesura.checkpoint.sqlite import SqliteSaver
-from caesura.errors import NodeError
+from caesura.constants import CLAIM
+from caesura.errors import NodeError, StaleThreadError
 from caesura.func import entrypoint, task
 from caesura.graph import START, StateGraph
 from caesura.types import Command, interrupt
@@ -173,3 +175,26 @@ def test_the_handler_of_a_run_that_died_is_started_by_the_next_answer(saver: Any
         graph(dies).invoke(Command(resume={open_now["a"]: "A"}), CFG)
     result = graph(handle).invoke(Command(resume={open_now["b"]: "B"}), CFG)
     assert result == {"log": ["not A", "B"]}
+
+
+class Forgetting(InMemorySaver):
+    """Somebody deletes the thread right after a run has claimed a task of it."""
+
+    def execute(self, op: Any) -> Any:
+        result = super().execute(op)
+        if isinstance(op, PutWrites) and any(channel == CLAIM for channel, _ in op.writes):
+            self.delete_thread(op.thread_id)
+        return result
+
+
+def test_a_run_whose_thread_is_deleted_while_it_claims_a_task_is_told_and_does_not_just_end() -> (
+    None
+):
+    graph = StateGraph(Log)
+    for name in ("one", "two"):
+        graph.add_node(name, lambda state: {"log": [interrupt("go on?")]})
+        graph.add_edge(START, name)
+    program = graph.compile(checkpointer=Forgetting())
+    asked = program.invoke({"log": []}, CFG)["__interrupt__"]
+    with pytest.raises(StaleThreadError, match="cut back while this run went on"):
+        program.invoke(Command(resume={asked[0].id: "yes"}), CFG)

@@ -125,7 +125,7 @@ def test_a_run_does_not_notice_that_its_thread_is_pruned(place: tuple[Any, Path]
     """Every answer is used, every effect happens once, and what is left can be read."""
     saver, folder = place
     became, pruned = side_by_side(folder, "runner", "prune")
-    assert pruned > 2, "it was hardly ever pruned"
+    assert pruned > THREADS, "it was hardly ever pruned"
     for number in range(THREADS):
         thread_id = f"thread-{number}"
         assert sorted(became[thread_id]) == sorted(LOG)
@@ -230,15 +230,14 @@ def test_a_run_whose_checkpoints_are_deleted_ends_or_is_told_and_nothing_unreada
 ) -> None:
     saver, folder = place
     became, deleted = side_by_side(folder, "runner", duty)
-    assert deleted > 2, "it was hardly ever deleted"
+    assert deleted > THREADS, "it was hardly ever deleted"
     for thread_id, end in became.items():
         if isinstance(end, str):
             assert end in TOLD, end
         else:
             assert sorted(end) == sorted(LOG)
         check_readable(saver, thread_id)
-    if deleted > 2 * THREADS:  # a slow machine may have got less far
-        assert any(isinstance(end, str) for end in became.values()), "no run met a deletion"
+    assert any(isinstance(end, str) for end in became.values()), "no run met a deletion"
     assert dangling(saver) == []
     for thread_id in became:
         check_goes_on_or_begins_anew(saver, folder, thread_id)

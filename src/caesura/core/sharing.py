@@ -29,6 +29,7 @@ from caesura.core.effects import Effect, Store
 from caesura.core.handling import outcome_of
 from caesura.core.ids import task_id
 from caesura.core.state import Task
+from caesura.errors import StaleThreadError
 
 if TYPE_CHECKING:
     from caesura.core.turn import Turn
@@ -97,8 +98,16 @@ def others_went_on(turn: Turn) -> Generator[Effect, Any, bool]:
 
 
 def _reload(turn: Turn) -> Generator[Effect, Any, bool]:
+    """Read what others stored on our checkpoint; False if it is not stored yet.
+
+    Raises `StaleThreadError` if it was, and is no more: nobody else has our tasks then.
+    """
     state = turn.state
     loaded: Loaded | None = yield Store(Load(state.thread_id, state.ns, state.checkpoint_id))
+    if loaded is None and turn.stored_id == state.checkpoint_id:
+        head: Loaded | None = yield Store(Load(state.thread_id, state.ns))
+        found = None if head is None else head.checkpoint_id
+        raise StaleThreadError(state.thread_id, state.checkpoint_id, found)
     if loaded is None:
         return False
     state.take_pending(loaded)
