@@ -190,11 +190,13 @@ class Forgetting(InMemorySaver):
 def test_a_run_whose_thread_is_deleted_while_it_claims_a_task_is_told_and_does_not_just_end() -> (
     None
 ):
-    graph = StateGraph(Log)
-    for name in ("one", "two"):
-        graph.add_node(name, lambda state: {"log": [interrupt("go on?")]})
-        graph.add_edge(START, name)
-    program = graph.compile(checkpointer=Forgetting())
+    inner, outer = StateGraph(Log), StateGraph(Log)
+    inner.add_node("inside", lambda state: {"log": [interrupt("inside?")]})
+    outer.add_node("beside", lambda state: {"log": [interrupt("beside?")]})
+    outer.add_node("nested", inner.add_edge(START, "inside").compile())
+    outer.add_edge(START, "beside").add_edge(START, "nested")
+    program = outer.compile(checkpointer=Forgetting())
     asked = program.invoke({"log": []}, CFG)["__interrupt__"]
+    [inside] = [question.id for question in asked if question.value == "inside?"]
     with pytest.raises(StaleThreadError, match="cut back while this run went on"):
-        program.invoke(Command(resume={asked[0].id: "yes"}), CFG)
+        program.invoke(Command(resume={inside: "yes"}), CFG)
