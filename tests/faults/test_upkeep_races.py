@@ -38,7 +38,7 @@ from caesura.types import Command, interrupt
 from .upkeeper import ANSWERS, LOG, STEPS, State, config, finish, program, walk
 
 THREADS, COPIED = 20, 10
-PATIENCE = 20  # seconds
+PATIENCE = 60  # seconds
 EFFECTS = ["asked I", "first", "last L", "left 10", "opened", "price", "right B"]
 
 
