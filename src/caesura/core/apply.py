@@ -102,7 +102,7 @@ def _grouped(program: Program, sources: list[Source], notes: list[str]) -> dict[
 
 def _end_step(state: ThreadState, updated: set[str], version: Any) -> None:
     """Tell the channels that live for a step, and were not written, that it is over."""
-    for name in [n for n in state.live if n not in updated]:
+    for name in state.live - updated:
         channel = state.channels[name]
         if channel.update(()):
             if state.note(name, channel, version):

@@ -271,8 +271,12 @@ class Turn:
     def _work(self, tasks: list[Task]) -> Generator[Effect, Any, bool]:
         """Run one step; True if the run stops after it."""
         request = self.request
-        idle = _waiting(tasks)
-        due = [t for t in tasks if t.writes is None and t.pause is None]
+        idle, due = [], []
+        for task in tasks:
+            if task.pause is not None:
+                idle.append(task)
+            elif task.writes is None:
+                due.append(task)
         if request.caches and due:
             due = yield from self._recall(due)
         if self.state.timed:
@@ -282,11 +286,11 @@ class Turn:
         failure = (yield from self._run(due, tasks)) if due else None
         if failure is not None:
             raise failure
-        if _waiting(tasks):
+        if _any_waits(tasks):
             yield from self._store_closing()
             yield from self._join_others(tasks, idle)
-            if _waiting(tasks):
-                yield from self._pause(tasks, _waiting(idle))
+            if _any_waits(tasks):
+                yield from self._pause(tasks, [task for task in idle if task.pause is not None])
                 return True
         yield from self._apply(tasks)
         if request.after and self._breaks(request.after, tasks):
@@ -694,6 +698,9 @@ def _passed_on(task: Task) -> bool:
     return task.writes is not None
 
 
-def _waiting(tasks: list[Task]) -> list[Task]:
-    """Those that wait for a person."""
-    return [task for task in tasks if task.pause is not None]
+def _any_waits(tasks: list[Task]) -> bool:
+    """True if a task waits for a person."""
+    for task in tasks:  # noqa: SIM110 (a generator would take three times as long)
+        if task.pause is not None:
+            return True
+    return False

@@ -571,7 +571,7 @@ class _Compiler:
         coerce = coercer(schema)
         builder = self.builder
         managed = {k: builder.managed[k] for k in builder.schemas[schema] if k in builder.managed}
-        known = self.keys | managed.keys()
+        known = frozenset(self.keys | managed.keys())
         if keys == (ROOT,):
             return lambda fresh, result: fresh.read(ROOT)
 
@@ -581,7 +581,7 @@ class _Compiler:
                 present[key] = value.get(fresh.position)
             if coerce is not None:
                 return coerce(present)
-            if not annotated and isinstance(result, dict):
+            if not annotated and isinstance(result, dict) and not known.issuperset(result):
                 present.update({k: v for k, v in result.items() if k not in known})
             return present
 
