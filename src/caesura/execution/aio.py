@@ -13,7 +13,7 @@ import inspect
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
 from caesura.config import _scope
@@ -146,11 +146,11 @@ class AsyncDriver:
 
     # --- tasks -------------------------------------------------------------------------------
 
-    async def run_task(self, frame: Frame, task: Task) -> None:
+    def run_task(self, frame: Frame, task: Task) -> Coroutine[Any, Any, None]:
         """Run a node's task to its end."""
         scope = TaskScope(frame, task, frame.turn.request.ancestors)
         scope.loop = self.loop
-        await self.attempt(scope, self._node)
+        return self.attempt(scope, self._node)
 
     async def attempt(self, scope: TaskScope, work: Callable[[TaskScope], Awaitable[None]]) -> None:
         """Run ``work`` in ``scope``, again as the retry policy says; records how it ended."""
@@ -194,7 +194,10 @@ class AsyncDriver:
             while True:
                 action, args = advance(value)
                 try:
-                    value = await self.call(scope, action, args)
+                    if action.afunc is not None and not action.inject:  # the usual one, without `call`
+                        value = await action.afunc(*args)
+                    else:
+                        value = await self.call(scope, action, args)
                     advance = body.send
                 except asyncio.CancelledError:
                     body.close()

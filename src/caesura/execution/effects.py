@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Generator
+from collections.abc import Awaitable, Generator
 from typing import Any
 
+from caesura.checkpoint.operations import History
 from caesura.core.effects import Store
 from caesura.core.inspect import FAR
 from caesura.core.program import Action, Branch, Write
@@ -29,10 +30,14 @@ def perform(steps: Generator[Any, Any, Any], saver: Any) -> Any:
             value = _call(*effect)
 
 
-async def aexecute(saver: Any, operation: Any) -> Any:
+def aexecute(saver: Any, operation: Any) -> Awaitable[Any]:
     """Perform an operation; a history read piece by piece is gathered into a list."""
-    found = await saver.aexecute(operation)
-    return [item async for item in found] if hasattr(found, "__aiter__") else found
+    made: Awaitable[Any] = saver.aexecute(operation)
+    return _gathered(made) if type(operation) is History else made
+
+
+async def _gathered(made: Awaitable[Any]) -> list[Any]:
+    return [item async for item in await made]
 
 
 async def aperform(steps: Generator[Any, Any, Any], saver: Any) -> Any:
