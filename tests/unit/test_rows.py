@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from ormsgpack import packb
 
 from caesura.checkpoint.ids import new_id, uuid6
-from caesura.checkpoint.operations import Chain, Commit, FullState, InterruptRow
+from caesura.checkpoint.operations import Chain, Commit, FullState, InterruptRow, PutWrites
 from caesura.checkpoint.rows import (
     ROW_WEIGHT,
     Codec,
@@ -22,12 +23,16 @@ from caesura.checkpoint.rows import (
     encode_writes,
     fold,
     orphans,
+    pack_closing,
+    packed_row,
+    read_writes,
     seal_interrupt,
-    unpack_writes,
     unseal_interrupt,
     walk,
 )
+from caesura.checkpoint.serde.encrypted import EncryptedSerializer
 from caesura.checkpoint.serde.jsonplus import JsonPlusSerializer
+from caesura.constants import ERROR
 from caesura.errors import DeserializationError, SerializationError, StorageError
 from caesura.interrupts.lifecycle import MOVES, is_within, supersede, withdraw
 
@@ -237,6 +242,58 @@ def test_ids_sort_in_the_order_of_making() -> None:
     assert uuid6(node=1, clock_seq=-2).hex.endswith("bffe000000000001")
 
 
+_ORDINARY = [("a", 1), ("b", [2, {"c": [b"d"]}])]
+
+
+def _put(task_id: str, writes: list[tuple[str, Any]]) -> PutWrites:
+    return PutWrites("t", "", "1", task_id, f"~{task_id}", writes)
+
+
+def test_what_tasks_wrote_is_read_as_it_was_packed() -> None:
+    codec = Codec(JsonPlusSerializer())
+    data = pack_closing(codec, [_put("t2", _ORDINARY), _put("t1", [(ERROR, "e"), ("a", None)])])
+    assert [tuple(write) for write in read_writes(codec, [], data)] == [
+        ("t1", -1, "~t1", ERROR, "e"),
+        ("t1", 1, "~t1", "a", None),
+        ("t2", 0, "~t2", "a", 1),
+        ("t2", 1, "~t2", "b", [2, {"c": [b"d"]}]),
+    ]
+
+
+def test_what_was_packed_is_the_same_in_a_row_of_its_own() -> None:
+    codec = Codec(JsonPlusSerializer())
+    data = pack_closing(codec, [_put("t", _ORDINARY)])
+    assert read_writes(codec, [packed_row(data, "2")]) == read_writes(codec, [], data)
+
+
+def test_of_two_writes_in_one_place_the_one_that_was_stored_by_itself_counts() -> None:
+    codec = Codec(JsonPlusSerializer())
+    apart = encode_writes(codec, "t", "~t", [("a", "first")])
+    found = read_writes(codec, apart, pack_closing(codec, [_put("t", [("a", 2), ("b", 3)])]))
+    assert [(write.channel, write.value) for write in found] == [("a", "first"), ("b", 3)]
+
+
+def test_writes_packed_by_earlier_versions_are_read() -> None:
+    codec = Codec(JsonPlusSerializer())
+    first_form = packb([tuple(row) for row in encode_writes(codec, "t", "~t", _ORDINARY)])
+    packed = pack_closing(codec, [_put("t", _ORDINARY)])
+    assert read_writes(codec, [], first_form) == read_writes(codec, [], packed)
+
+
+def test_where_all_is_encrypted_packed_writes_must_be() -> None:
+    plain, sealed = (
+        Codec(JsonPlusSerializer()),
+        Codec(EncryptedSerializer.from_pycryptodome_aes(key=b"0123456789abcdef")),
+    )
+    data = pack_closing(sealed, [_put("t", [("a", "a secret")])])
+    assert b"a secret" not in data
+    assert [write.value for write in read_writes(sealed, [], data)] == ["a secret"]
+    old = packb([tuple(row) for row in encode_writes(sealed, "t", "~t", [("a", "a secret")])])
+    assert [write.value for write in read_writes(sealed, [], old)] == ["a secret"]
+    with pytest.raises(DeserializationError):
+        read_writes(sealed, [], pack_closing(plain, [_put("t", [("a", "planted")])]))
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -244,10 +301,13 @@ def test_ids_sort_in_the_order_of_making() -> None:
         b"\xc1",
         b"\x01",
         b"\x91\x01",
-        b"\x91\x95\xa1t\x00\xa1p\xa1c\xa1v",
+        b"\x91\x91\xa1t",
+        b"\x91\x93\xa1t\xa1p\xa1c",
+        b"\x91\x94\x01\xa1p\xa1c\xa1v",
         b"\x91\x94\xa1t\x00\xa1p\xa1c",
+        b"\x91\x95\xa1t\x00\xa1p\xa1c\xa1v",
     ],
 )
 def test_damaged_writes_are_refused_and_not_guessed(data: bytes) -> None:
     with pytest.raises(DeserializationError):
-        unpack_writes(data)
+        read_writes(Codec(JsonPlusSerializer()), [], data)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from caesura.checkpoint import rows
 from caesura.checkpoint.operations import History, InterruptRow, Loaded
-from caesura.checkpoint.rows import Codec, Row, Strand, WriteRow
+from caesura.checkpoint.rows import Codec, Row, Strand, WriteRow, Written
 from caesura.interrupts.lifecycle import is_live
 
 PAGE: Final = 64
@@ -43,7 +44,7 @@ class Writes(NamedTuple):
 
 
 class Closing(NamedTuple):
-    """Writes on a checkpoint, stored with the row after it → `pack_writes` of them, or None."""
+    """Writes on a checkpoint, stored with the row after it → `pack_closing` of them, or None."""
 
     checkpoint_id: str
 
@@ -130,15 +131,14 @@ class Reader:
         if newest != self._head_id and (closing := (yield Closing(newest))) is not None:
             self._closing[newest] = closing
 
-    def _writes(self, found: Sequence[Row]) -> Generator[Request, Any, dict[str, list[WriteRow]]]:
+    def _writes(self, found: Sequence[Row]) -> Generator[Request, Any, dict[str, list[Written]]]:
         grouped: dict[str, list[WriteRow]] = defaultdict(list)
         pairs = yield Writes(found[-1].checkpoint_id, found[0].checkpoint_id)
         for checkpoint_id, write in pairs:
             grouped[checkpoint_id].append(write)
-        for row in found:
-            closing = self._closing.get(row.checkpoint_id)
-            grouped[row.checkpoint_id] = rows.with_closing(grouped[row.checkpoint_id], closing)
-        return grouped
+        read = partial(rows.read_writes, self._codec)
+        ids = [row.checkpoint_id for row in found]
+        return {id: read(grouped.get(id, ()), self._closing.get(id)) for id in ids}
 
     def _strand(self, row: Row) -> Generator[Request, Any, Strand | None]:
         for strand in self._strands:
@@ -151,7 +151,7 @@ class Reader:
         self._strands = [strand, *self._strands[: _STRANDS - 1]]
         return strand
 
-    def _assemble(self, row: Row, strand: Strand, writes: list[WriteRow]) -> Loaded:
+    def _assemble(self, row: Row, strand: Strand, writes: list[Written]) -> Loaded:
         own = self._asked.get(row.checkpoint_id, ())
         here = {r.id: r for r in own if r.ns == self.op.ns}
         for task_id in dict.fromkeys(write.task_id for write in writes):

@@ -21,10 +21,11 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
+from itertools import chain as _joined
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
 
-from ormsgpack import packb, unpackb
+from ormsgpack import unpackb
 
 from caesura.checkpoint.operations import (
     SHAPE,
@@ -37,6 +38,7 @@ from caesura.checkpoint.operations import (
     InterruptRow,
     Load,
     Loaded,
+    PutWrites,
     Version,
 )
 from caesura.constants import ERROR, EXTRAS, INTERRUPT, RESUME, SCHEDULED
@@ -52,6 +54,8 @@ _TAG: Final = bytes((_TAGGED,))
 _SEALED_TEXT: Final = "\x02caesura:"
 
 SPECIAL_INDEX: Final[Mapping[str, int]] = {ERROR: -1, SCHEDULED: -2, INTERRUPT: -3, RESUME: -4}
+_PACKED: Final = -9
+"""Index of a row that holds all that the tasks of a step wrote (`pack_closing`)."""
 
 
 # --- bytes -----------------------------------------------------------------------------------
@@ -161,7 +165,7 @@ class Row(NamedTuple):
     body: bytes
     """Encoded ``[values or patches, versions, seen, updated]``."""
     closing: bytes | None = None
-    """What tasks wrote on the parent, and was stored with this row (`pack_writes`)."""
+    """What tasks wrote on the parent, and was stored with this row (`pack_closing`)."""
 
 
 class State(NamedTuple):
@@ -428,44 +432,86 @@ def encode_writes(
     return list({row.idx: row for row in made}.values()) if repeated else made
 
 
-def pack_writes(writes: Sequence[WriteRow]) -> bytes:
-    """Writes in one piece. Their values are encoded, and so concealed, already."""
-    return packb([tuple(write) for write in writes])
+class Written(NamedTuple):
+    """A write of a task, as it is read."""
+
+    task_id: str
+    idx: int
+    task_path: str
+    channel: str
+    value: Any
 
 
-def unpack_writes(data: bytes) -> list[WriteRow]:
-    """What `pack_writes` was given. Raises `DeserializationError`."""
+def only_writes(op: PutWrites) -> bool:
+    """True if there is nothing to store but what a task wrote."""
+    return not (op.opened or op.superseded or op.done or op.mended)
+
+
+def pack_closing(codec: Codec, puts: Sequence[PutWrites]) -> bytes:
+    """What tasks wrote on one checkpoint, in one piece: of each its id, path, and channels and values."""
     try:
-        return [_whole(write) for write in unpackb(data)]
-    except (ValueError, TypeError):
-        raise DeserializationError("What tasks wrote on a checkpoint is damaged") from None
+        return codec.encode(
+            [[put.task_id, put.task_path, *_joined.from_iterable(put.writes)] for put in puts]
+        )
+    except SerializationError:
+        for put in puts:  # so that the error names the channel
+            encode_writes(codec, put.task_id, put.task_path, put.writes)
+        raise
 
 
-def _whole(stored: Any) -> WriteRow:
-    if [type(each) for each in stored] != [str, int, str, str, bytes]:
-        raise ValueError(stored)
-    return WriteRow._make(stored)
+def packed_row(closing: bytes, follower: str) -> WriteRow:
+    """What `pack_closing` made as a row of its own, whatever came of the checkpoint ``follower``."""
+    return WriteRow(follower, _PACKED, "", "", closing)
 
 
-def with_closing(writes: Iterable[WriteRow], closing: bytes | None) -> list[WriteRow]:
-    """All writes on a checkpoint, of which those stored by themselves came first."""
-    if closing is None:
-        return list(writes)
-    both = {(write.task_id, write.idx): write for write in writes}
-    for write in unpack_writes(closing):
-        if write.idx < 0 or (write.task_id, write.idx) not in both:
-            both[write.task_id, write.idx] = write
-    return list(both.values())
+def read_writes(
+    codec: Codec, stored: Iterable[WriteRow], closing: bytes | None = None
+) -> list[Written]:
+    """All writes on a checkpoint in the order of pending writes; those stored by themselves came first.
+
+    Raises `DeserializationError`.
+    """
+    made: dict[tuple[str, int], Written] = {}
+    pieces = [] if closing is None else [closing]
+    for row in stored:
+        if row.idx == _PACKED:
+            pieces.append(row.value)
+        else:
+            made[row.task_id, row.idx] = Written(*row[:4], codec.decode(row.value))
+    for piece in pieces:
+        for write in _unpack(codec, piece):
+            if write.idx < 0 or (write.task_id, write.idx) not in made:
+                made[write.task_id, write.idx] = write
+    return sorted(made.values(), key=_write_order)
 
 
 _write_order = attrgetter("task_path", "task_id", "idx")
 
 
-def decode_writes(codec: Codec, rows: Iterable[WriteRow]) -> list[tuple[str, str, Any]]:
-    """``(task_id, channel, value)`` in the order of pending writes."""
-    decode = codec.decode
-    ordered = sorted(rows, key=_write_order)
-    return [(row.task_id, row.channel, decode(row.value)) for row in ordered]
+def _unpack(codec: Codec, closing: bytes) -> Iterable[Written]:
+    """What `pack_closing` was given, now or in its first form, which encoded each value by itself."""
+    is_first_form = codec.conceals and closing[:1] != _TAG
+    found = _unpacked(closing) if is_first_form else codec.decode(closing)
+    try:
+        for task_id, path, *flat in found:
+            if type(path) is int:
+                task_path, channel, value = flat
+                yield Written(task_id, path, task_path, channel, codec.decode(value))
+            elif is_first_form or type(task_id) is not str or type(path) is not str:
+                raise ValueError(task_id)
+            else:
+                pairs = zip(flat[::2], flat[1::2], strict=True)
+                for i, (channel, value) in enumerate(pairs):
+                    yield Written(task_id, SPECIAL_INDEX.get(channel, i), path, channel, value)
+    except (ValueError, TypeError):
+        raise DeserializationError("What tasks wrote on a checkpoint is damaged") from None
+
+
+def _unpacked(data: bytes) -> Any:
+    try:
+        return unpackb(data)
+    except ValueError:
+        raise DeserializationError("What tasks wrote on a checkpoint is damaged") from None
 
 
 # --- interrupts ------------------------------------------------------------------------------
@@ -512,7 +558,7 @@ def unseal_interrupt(codec: Codec, columns: Sequence[Any]) -> InterruptRow:
     return InterruptRow(*made)
 
 
-def inside_of(row: InterruptRow, writes: Iterable[WriteRow]) -> bool:
+def inside_of(row: InterruptRow, writes: Iterable[Written]) -> bool:
     """True if ``row`` was asked inside of a task that left these writes, in a graph or a call."""
     return any(write.task_id in row.ancestors for write in writes)
 
@@ -554,7 +600,7 @@ def assemble(
     chain: Chain,
     *,
     head_id: str,
-    writes: Iterable[WriteRow] = (),
+    writes: Iterable[Written] = (),
     interrupts: list[InterruptRow] | None = None,
 ) -> Loaded:
     """A `Loaded` out of its parts."""
@@ -570,7 +616,7 @@ def assemble(
         state.versions,
         state.seen,
         state.updated,
-        decode_writes(codec, writes),
+        [(write.task_id, write.channel, write.value) for write in writes],
         interrupts if interrupts is not None else [],
         head_id,
         chain,

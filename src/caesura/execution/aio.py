@@ -194,7 +194,9 @@ class AsyncDriver:
             while True:
                 action, args = advance(value)
                 try:
-                    if action.afunc is not None and not action.inject:  # the usual one, without `call`
+                    if (
+                        action.afunc is not None and not action.inject
+                    ):  # the usual one, without `call`
                         value = await action.afunc(*args)
                     else:
                         value = await self.call(scope, action, args)

@@ -272,12 +272,14 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
     """
     direct = op.expected_head == op.parent_id
     kept = direct and all(put.checkpoint_id == op.parent_id for put in op.closing)
-    puts = [(put, *_encode_put(codec, put)) for put in op.closing]
-    closing = [write for _, written, _ in puts for write in written] if kept else []
-    row = rows.encode_commit(codec, op, closing=rows.pack_writes(closing) if closing else None)
+    closing = rows.pack_closing(codec, op.closing) if kept and op.closing else None
+    row = rows.encode_commit(codec, op, closing=closing)
     writes = _encode_tasks(codec, op.writes)
+    puts: list[tuple[PutWrites, list[WriteRow], list[tuple[Any, ...]]]]
     if kept:
-        puts = [(put, [], opened) for put, _, opened in puts if not _is_plain(put)]
+        puts = [(put, [], _seal(codec, put)) for put in op.closing if not rows.only_writes(put)]
+    else:
+        puts = [(put, *_encode_put(codec, put)) for put in op.closing]
     if not direct or puts or writes or op.withdraw is not None:
         yield Begin(True, op.thread_id, op.sync)
     if row.weight and not direct and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
@@ -291,11 +293,6 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
         scope = _within(op.ns)
         yield WITHDRAW_WITHIN, (codec.seal_text(op.withdraw), op.ts, op.thread_id, *scope)
     return rows.chain_after(row, op.chain)
-
-
-def _is_plain(op: PutWrites) -> bool:
-    """True if there are only writes to store."""
-    return not (op.opened or op.superseded or op.done or op.mended)
 
 
 def _insert(dialect: Dialect, op: Commit, row: Row) -> Statements:
@@ -330,7 +327,7 @@ def _part(dialect: Dialect, thread_id: str, ns: str, checkpoint_id: str) -> Stat
     for next_id, parent_id, closing in (yield NEXT_ROW, (thread_id, ns, checkpoint_id)):
         if closing is not None:
             parent = PutWrites(thread_id, ns, parent_id, "", "", ())
-            yield from _store_writes(dialect, parent, rows.unpack_writes(closing))
+            yield from _store_writes(dialect, parent, [rows.packed_row(closing, next_id)])
             yield CLEAR_CLOSING, (thread_id, ns, next_id)
 
 
@@ -360,10 +357,10 @@ def load(dialect: Dialect, codec: Codec, op: Load) -> Statements:
             return None
         row = found.row
         walked = yield from _walk(op.thread_id, op.ns, row.checkpoint_id)
-    writes, asked = found.writes, _unseal(codec, found.asked)
+    asked, closing = _unseal(codec, found.asked), None
     if row.checkpoint_id != found.head_id:
         closing = yield from _closing_of(op.thread_id, op.ns, row.checkpoint_id)
-        writes = rows.with_closing(writes, closing)
+    writes = rows.read_writes(codec, found.writes, closing)
     if op.checkpoint_id is not None and writes:
         known = {row.id for row in asked}
         below = _unseal(codec, (yield INTERRUPTS_WITHIN, (op.thread_id, *_within(op.ns))))
@@ -453,7 +450,7 @@ def _within(ns: str) -> tuple[str, str, int, str]:
 def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
     """`PutWrites`: one statement, if all there is to store are a few writes."""
     writes, opened = _encode_put(codec, op)
-    if not _is_plain(op) or len(writes) > _WRITE_BATCH or op.sync == "now":
+    if not rows.only_writes(op) or len(writes) > _WRITE_BATCH or op.sync == "now":
         yield Begin(True, op.thread_id, op.sync)
     if opened and op.expected_head is not None:
         head = yield from _head(op)
@@ -472,8 +469,11 @@ def flush(dialect: Dialect, codec: Codec, op: Flush) -> Statements:
 
 
 def _encode_put(codec: Codec, op: PutWrites) -> tuple[list[WriteRow], list[tuple[Any, ...]]]:
-    writes = rows.encode_writes(codec, op.task_id, op.task_path, op.writes)
-    return writes, [rows.seal_interrupt(codec, row) for row in op.opened]
+    return rows.encode_writes(codec, op.task_id, op.task_path, op.writes), _seal(codec, op)
+
+
+def _seal(codec: Codec, op: PutWrites) -> list[tuple[Any, ...]]:
+    return [rows.seal_interrupt(codec, row) for row in op.opened]
 
 
 def _encode_tasks(codec: Codec, tasks: Sequence[TaskWrites]) -> list[WriteRow]:

@@ -70,17 +70,19 @@ _ID, _THREAD, _NS, _CHECKPOINT, _TASK, _STATUS, _DONE, _ASKED_AT = (
 class _Space:
     """What is stored of one (thread, ns)."""
 
-    __slots__ = ("head", "rows", "writes")
+    __slots__ = ("closed", "head", "rows", "writes")
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
         self.writes: dict[str, _Writes] = {}
+        self.closed: dict[str, bytes] = {}
+        """Checkpoint → what was stored of its writes with the checkpoint after it (`pack_closing`)."""
         self.head: str | None = None
 
     def copy(self) -> _Space:
         """A copy; the rows themselves never change."""
         made = _Space()
-        made.rows, made.head = dict(self.rows), self.head
+        made.rows, made.head, made.closed = dict(self.rows), self.head, dict(self.closed)
         made.writes = {k: dict(v) for k, v in self.writes.items()}
         return made
 
@@ -159,12 +161,15 @@ class InMemorySaver(EngineSaver):
     # --- checkpoints ---
 
     def _commit(self, op: Commit) -> Chain:
-        row = rows.encode_commit(self.codec, op)
-        hangs = op.writes or op.closing or op.withdraw is not None or op.under is not None
-        if hangs or op.expected_head != op.parent_id:
+        row, parent_id = rows.encode_commit(self.codec, op), op.parent_id
+        hangs = op.writes or op.withdraw is not None or op.under is not None
+        if hangs or op.expected_head != parent_id or not _closes(op.closing, parent_id):
             return self._commit_more(op, row)
+        closing = rows.pack_closing(self.codec, op.closing) if op.closing else None
         with self._lock:
-            space = self._space_at(op.thread_id, op.ns, op.expected_head)
+            space = self._space_at(op.thread_id, op.ns, parent_id)
+            if closing is not None and parent_id is not None:
+                self._close_step(space, parent_id, closing)
             self._insert(space, row)
         return rows.chain_after(row, op.chain)
 
@@ -204,6 +209,13 @@ class InMemorySaver(EngineSaver):
             space = thread.spaces[ns] = _Space()
         return space
 
+    def _close_step(self, space: _Space, checkpoint_id: str, closing: bytes) -> None:
+        if checkpoint_id not in space.closed:
+            space.closed[checkpoint_id] = closing
+        else:  # What came after it was deleted.
+            follower = f"{len(space.writes.get(checkpoint_id, ()))}"
+            self._add_writes(space, checkpoint_id, [rows.packed_row(closing, follower)])
+
     @staticmethod
     def _insert(space: _Space, row: Row) -> None:
         space.rows[row.checkpoint_id] = row
@@ -220,11 +232,13 @@ class InMemorySaver(EngineSaver):
             if op.before is not None and op.checkpoint_id is None:
                 checkpoint_id = max((i for i in space.rows if i < op.before), default="")
             walked = rows.walk(_walk(space, checkpoint_id), checkpoint_id)
-            writes = list(space.writes.get(checkpoint_id, {}).values())
+            stored = list(space.writes.get(checkpoint_id, {}).values())
+            closing = space.closed.get(checkpoint_id)
             sealed = list(thread.interrupts.values())
             head = space.head
         if not walked:
             return None
+        writes = rows.read_writes(self.codec, stored, closing)
         asked = [self._unseal(c) for c in _relevant(sealed, op.ns, checkpoint_id)]
         if op.checkpoint_id is not None and writes:
             known = {row.id for row in asked}
@@ -268,10 +282,10 @@ class InMemorySaver(EngineSaver):
             return [self._unseal(c) for c in within]
         if isinstance(request, Closing):
             return None
-        found = space.writes.items()
-        return [
-            (i, row) for i, ws in found if request.first <= i <= request.last for row in ws.values()
-        ]
+        first, last = request
+        found = [(i, row) for i, ws in space.writes.items() for row in ws.values()]
+        found += [(i, rows.packed_row(closing, "")) for i, closing in space.closed.items()]
+        return [(i, row) for i, row in found if first <= i <= last]
 
     # --- writes ---
 
@@ -507,6 +521,7 @@ class InMemorySaver(EngineSaver):
             for checkpoint_id in ids:
                 del space.rows[checkpoint_id]
                 space.writes.pop(checkpoint_id, None)
+                space.closed.pop(checkpoint_id, None)
             space.head = max(space.rows, default=None)
         for columns in list(thread.interrupts.values()):
             gone = columns[_CHECKPOINT] in doomed.get(columns[_NS], ())
@@ -524,6 +539,14 @@ class InMemorySaver(EngineSaver):
             walked = rows.walk(_walk(space, line.checkpoint_id), line.checkpoint_id)
             made[line.checkpoint_id] = rows.collapsed(self.codec, walked, parent)
         return made
+
+
+def _closes(closing: Sequence[PutWrites], parent_id: str | None) -> bool:
+    """True if these are writes on the parent and no more, which can be kept in one piece."""
+    for put in closing:  # noqa: SIM110 (a generator would take three times as long)
+        if put.checkpoint_id != parent_id or not rows.only_writes(put):
+            return False
+    return True
 
 
 def _walk(space: _Space, checkpoint_id: str) -> list[Row]:
