@@ -208,13 +208,13 @@ def round_trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What is sent to Postgres meanwhile: one text a round trip."""
     sent: list[str] = []
 
-    class Counting(driver.RawCursor[Any]):
-        def execute(self, query: Any, *args: Any, **more: Any) -> Any:
-            sent.append(query)
-            return super().execute(query, *args, **more)
+    def noting(connection: Any, queries: Any, **more: Any) -> Any:
+        sent.append("; ".join(query.sql for query in queries))
+        return exchange(connection, queries, **more)
 
+    exchange = driver.exchange
     with monkeypatch.context() as patch:
-        patch.setattr(driver, "RawCursor", Counting)
+        patch.setattr(driver, "exchange", noting)
         yield sent
 
 
