@@ -45,10 +45,10 @@ ON_SQLITE = {
     "loop step": Cost(1, 1, 380),
     "fan-out task": Cost(1, 1, 265),
     "task call": Cost(1, 1, 345),
-    "pause": Cost(9, 4, 760),
+    "pause": Cost(6, 4, 760),
     "resume": Cost(11, 3, 370),
 }
-ROUND_TRIPS = {"loop step": 1, "fan-out task": 1, "task call": 1, "pause": 7, "resume": 10}
+ROUND_TRIPS = {"loop step": 1, "fan-out task": 1, "task call": 1, "pause": 4, "resume": 4}
 
 
 class Count(TypedDict):
