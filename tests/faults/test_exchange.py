@@ -197,11 +197,11 @@ def test_a_lock_that_is_never_given_free_is_told_and_nothing_is_stored(
 ) -> None:
     walker = Walker(calls)
     walker.commit({"n": 1})
-    for name in ("_SETTINGS", "_LAZY_SETTINGS"):
-        short = getattr(dialects, name).replace("'lock_timeout', '30s'", "'lock_timeout', '1ms'")
-        monkeypatch.setattr(dialects, name, short)
-    with held(saver), pytest.raises(StorageError, match="locked by another transaction"):
-        calls.execute(question(walker, "i1"))
+    short = dialects._SETTINGS.replace("'lock_timeout', '30s'", "'lock_timeout', '1ms'")
+    with held(saver), monkeypatch.context() as patch:
+        patch.setattr(dialects, "_SETTINGS", short)
+        with pytest.raises(StorageError, match="locked by another transaction"):
+            calls.execute(question(walker, "i1"))
     assert statuses(saver) == {}
     calls.execute(question(walker, "i1"))
 
