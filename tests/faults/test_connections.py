@@ -35,7 +35,7 @@ from caesura.testing.faults import FailingSaver, InjectedFailureError
 
 from .programs import CASES, CONFIG, Witness, accepted_answers, persist
 
-EVERY = 1 if os.environ.get("CAESURA_SOAK") else 9
+EVERY = 1 if os.environ.get("CAESURA_SOAK") else 6
 """Which messages are cut: of how many one."""
 EVERY_COMMIT = 1 if os.environ.get("CAESURA_SOAK") else 5
 """Which commits are not confirmed."""
@@ -192,7 +192,7 @@ def test_a_program_does_not_notice_a_connection_cut_at_any_message(
     with fresh_schema() as schema:
         run_to_the_end(program, proxy, schema)
         whole = proxy.messages
-        assert whole > 50, "hardly anything was said"
+        assert whole > 30, "hardly anything was said"
     offset = first + list(CASES).index(program) * 3 + after
     for n in range(offset, whole, EVERY):
         proxy.count_anew(n, after=after)
@@ -243,7 +243,7 @@ def test_an_answer_whose_acceptance_nobody_heard_of_is_accepted_once(proxy: Prox
                 break
             with pytest.raises(AlreadyAnsweredError):
                 saver.execute(accept)
-        assert n > 4, "hardly anything was said"
+        assert n > 2, "hardly anything was said"
 
 
 def test_a_database_that_stays_away_is_reported_and_nothing_is_stored(proxy: Proxy) -> None:

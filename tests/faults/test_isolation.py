@@ -14,7 +14,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.rows import tuple_row
 from tests.databases import new_database, open_saver, postgres_url
 
 from caesura.checkpoint.history import Reader
@@ -31,7 +30,8 @@ from caesura.checkpoint.saver import ReadOn
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import StaleThreadError, StorageError
 from caesura.storage.dialect import SQLITE
-from caesura.storage.operations import Begin
+from caesura.storage.exchange import exchange
+from caesura.storage.operations import Begin, Together
 from caesura.storage.parts import performer_of
 from caesura.storage.sqlite import connect
 from caesura.storage.talking import talk
@@ -82,24 +82,26 @@ class Slow:
                 continue
             meanwhile(number)
             number += 1
-            cursor = self.connection.execute(*statement)
-            answer = cursor.rowcount if cursor.description is None else cursor.fetchall()
+            together = statement if isinstance(statement, Together) else Together([statement])
+            answers = []
+            for each in together.statements:
+                cursor = self.connection.execute(*each)
+                answers.append(cursor.rowcount if cursor.description is None else cursor.fetchall())
+            if together.ends:
+                self.connection.commit()
+            answer = answers if together is statement else answers[0]
 
     def _on_postgres(self, said: Any, meanwhile: Meanwhile) -> Any:
-        cursor = psycopg.RawCursor(self.connection, row_factory=tuple_row)
         number, answer = 0, None
         while True:
             try:
-                query = said.send(answer)
+                queries = said.send(answer)
             except StopIteration as done:
                 return done.value
-            if not query.script:
+            if queries[-1].sql != "COMMIT" or len(queries) > 1:
                 meanwhile(number)
                 number += 1
-            cursor.execute(query.sql, query.parameters or None, binary=not query.script)
-            while query.script and cursor.nextset():
-                pass
-            answer = cursor.fetchall() if cursor.description else cursor.rowcount
+            answer = self.connection.wait(exchange(self.connection, queries))
 
 
 def _unlocked(steps: Any) -> Iterator[Any]:

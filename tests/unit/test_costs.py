@@ -45,10 +45,10 @@ ON_SQLITE = {
     "loop step": Cost(1, 1, 380),
     "fan-out task": Cost(1, 1, 265),
     "task call": Cost(1, 1, 345),
-    "pause": Cost(9, 4, 760),
+    "pause": Cost(6, 4, 760),
     "resume": Cost(11, 3, 370),
 }
-ROUND_TRIPS = {"loop step": 1, "fan-out task": 1, "task call": 1, "pause": 7, "resume": 10}
+ROUND_TRIPS = {"loop step": 1, "fan-out task": 1, "task call": 1, "pause": 4, "resume": 4}
 
 
 class Count(TypedDict):
@@ -208,13 +208,13 @@ def round_trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What is sent to Postgres meanwhile: one text a round trip."""
     sent: list[str] = []
 
-    class Counting(driver.RawCursor[Any]):
-        def execute(self, query: Any, *args: Any, **more: Any) -> Any:
-            sent.append(query)
-            return super().execute(query, *args, **more)
+    def noting(connection: Any, queries: Any, **more: Any) -> Any:
+        sent.append("; ".join(query.sql for query in queries))
+        return exchange(connection, queries, **more)
 
+    exchange = driver.exchange
     with monkeypatch.context() as patch:
-        patch.setattr(driver, "RawCursor", Counting)
+        patch.setattr(driver, "exchange", noting)
         yield sent
 
 

@@ -146,7 +146,7 @@ def _take_input(turn: Turn, given: Any, extra: Sequence[Write] = ()) -> Steps:
     """Write the input; whatever the thread was waiting for is withdrawn."""
     state, request = turn.state, turn.request
     writes = [*_input_writes(turn, given), *extra]
-    withdraw = "new input" if any(row.status == "open" for row in state.rows) else None
+    withdraw = "new input" if turn.may_wait() else None
     abandoned = plan(state, turn.stop) if state.versions else []
     sources: list[Source] = [(task.name, task.triggers, ()) for task in abandoned]
     state.updated = apply_writes(state, [*sources, ("", (), writes)])

@@ -31,6 +31,12 @@ def plan(state: ThreadState, stop: int) -> list[Task]:
     return tasks
 
 
+def is_over(state: ThreadState) -> bool:
+    """True if it is certain, before anything is planned, that nothing will be due."""
+    topic = state.channels.get(TASKS)
+    return (topic is None or not topic.is_available()) and not list(_candidates(state))
+
+
 def _planned_sends(state: ThreadState, step: int) -> list[Task]:
     topic = state.channels.get(TASKS)
     if topic is None or not topic.is_available():

@@ -11,7 +11,7 @@ again; when all have ended, fold the writes into the state and save it as the ne
 writes of the task that ends last are stored in the same transaction as the checkpoint they lead to.
 A pause stores the interrupts and ends the run. Steps are stored lazily, unless the run is to be "sync":
 the database may take a moment to write them to its disk; a pause, an answer and the end of the run do not
-count before all of it is there.
+count before all of it is there. So the last step is not stored lazily, where it is known to be the last.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from caesura.core.effects import CANCEL, WAIT, Effect, Emit, Keep, Log, Recall, 
 from caesura.core.handling import hand_over, handlers_due, mark_of
 from caesura.core.ids import path_text
 from caesura.core.opening import open_thread
-from caesura.core.plan import plan
+from caesura.core.plan import is_over, plan
 from caesura.core.program import Program
 from caesura.core.sharing import claim_handler, look_again, others_went_on, settle_contested
 from caesura.core.state import HandlerTask, Task, ThreadState
@@ -522,10 +522,14 @@ class Turn:
 
     def _store(self, operation: Commit | PutWrites) -> Generator[Effect, Any, Any]:
         """Perform an operation. One that is not lazy makes sure of all that was stored before it began."""
-        is_lazy = operation.sync == "lazy"
+        is_lazy, was_lazy = operation.sync == "lazy", self.lazy
         if not is_lazy:
             self.lazy = False
-        result = yield Store(operation)
+        try:
+            result = yield Store(operation)
+        except StaleThreadError:
+            self.lazy = self.lazy or was_lazy  # what was refused makes sure of nothing
+            raise
         if is_lazy:
             self.lazy = True
         return result
@@ -628,6 +632,12 @@ class Turn:
             if "values" in self.request.wants:
                 yield Emit("values", state.read(self.keys))
 
+    def may_wait(self) -> bool:
+        """True if the thread may wait for a person: another run may have asked since it was read."""
+        if any(row.status == "open" for row in self.state.rows):
+            return True
+        return self.stored_head is not None and not (self._hold or self.request.nested)
+
     def save(self, source: str, step: int, *, withdraw: str | None = None) -> Steps:
         """Make the state the next checkpoint. ``withdraw``: why open interrupts end here."""
         state, request = self.state, self.request
@@ -671,7 +681,7 @@ class Turn:
             withdraw=self._withdraw,
             closing=() if closing is None else (closing,),
             under=self.request.under if self.stored_head is None else None,
-            sync=self._sync,
+            sync=self._sync if self.request.nested or not is_over(state) else "usual",
         )
         state.chain = yield from self._store(operation)
         self._unsaved, self._withdraw = False, None

@@ -94,10 +94,9 @@ def _check_several(names: Sequence[str | None]) -> None:
 
 def _save(turn: Turn, source: str, step: int) -> Steps:
     state = turn.state
-    state.writes = {}
-    asked = any(row.status == "open" for row in state.rows)
-    state.rows = []
-    yield from turn.save(source, step, withdraw="the state was updated" if asked else None)
+    withdraw = "the state was updated" if turn.may_wait() else None
+    state.writes, state.rows = {}, []
+    yield from turn.save(source, step, withdraw=withdraw)
 
 
 def _acting(turn: Turn, update: StateUpdate) -> Node:

@@ -36,6 +36,9 @@ class Dialect:
     """Clause with which a row that a statement reads stays until that statement is committed."""
     freezing: str
     """The same for rows that are about to go. Empty: a transaction that writes is alone anyway."""
+    ours: str
+    """Clause that finds a checkpoint only if this very transaction stored it. Empty: ids tell enough,
+    where no transaction can still be under way that its program has given up."""
     flush: str
     """Statement that makes sure of what transactions of ``sync`` "lazy" stored. Empty: none does."""
     table_exists: str
@@ -70,6 +73,7 @@ SQLITE: Final = Dialect(
     in_bytes="instr(lower(CAST({} AS TEXT)), lower(?)) > 0",
     holding="",
     freezing="",
+    ours="",
     flush="",
     table_exists="SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
 )
@@ -117,21 +121,25 @@ class Postgres(Dialect):
 
     def begin(
         self, *, writes: bool, scope: str | None, sync: Sync, beside: str | None = None
-    ) -> str:
-        """One script that begins a transaction, holds what it is about, and tells its id."""
+    ) -> list[tuple[str, tuple[str, ...]]]:
+        """What begins a transaction and holds what it is about. The second statement tells its id."""
         if not writes:
-            return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            return [("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", ())]
         # In order: of two transactions that want the same two, none waits for the other's second.
+        # By themselves: only what is asked after a lock was got sees what its last holder did.
         numbers = sorted(
             {_number(self.schema, name) for name in (scope, beside) if name is not None}
         )
-        locks = "".join(f", pg_advisory_xact_lock({number})" for number in numbers)
-        lazily = "SET LOCAL synchronous_commit = off; " if sync == "lazy" else ""
-        return (
-            f"BEGIN; {lazily}SET LOCAL lock_timeout = '{_WAIT}s'; "
-            f"SET LOCAL idle_in_transaction_session_timeout = '{_WAIT}s'; "
-            f"SELECT pg_current_xact_id()::text{locks}"
-        )
+        locks = [(_LOCK, (str(number),)) for number in numbers]
+        return [("BEGIN", ()), (_LAZY_SETTINGS if sync == "lazy" else _SETTINGS, ()), *locks]
+
+
+_SETTINGS: Final = (
+    f"SELECT pg_current_xact_id()::text, set_config('lock_timeout', '{_WAIT}s', true), "
+    f"set_config('idle_in_transaction_session_timeout', '{_WAIT}s', true)"
+)
+_LAZY_SETTINGS: Final = f"{_SETTINGS}, set_config('synchronous_commit', 'off', true)"
+_LOCK: Final = "SELECT pg_advisory_xact_lock($1::bigint)"
 
 
 def _number(schema: str, scope: str) -> int:
@@ -155,6 +163,7 @@ def postgres(schema: str = "caesura") -> Postgres:
         ),
         holding=" FOR KEY SHARE",
         freezing=" FOR UPDATE",
+        ours=" AND xmin = pg_current_xact_id()::xid",
         flush="SELECT pg_logical_emit_message(true, 'caesura', '')",
         table_exists="SELECT 1 WHERE to_regclass(?) IS NOT NULL",
         pgvector=True,

@@ -4,11 +4,15 @@ A generator yields ``(sql, parameters)``, is sent the rows of a query or the num
 and returns the operation's result. A driver runs it: it decides what a connection is and who waits.
 An operation of several statements first yields a `Begin`; then the driver makes one transaction of
 the rest, and takes back all of it on any error. All encoding is done before that.
+
+Where a database is far away, each wait for an answer counts. So statements that need not wait for each
+other are yielded as one `Together`, and those that end the transaction say so: then they are committed
+in the same round trip.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import cache
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, cast
@@ -64,7 +68,27 @@ class Begin(NamedTuple):
 READ: Final = Begin(writes=False)
 
 Statement = tuple[str, Sequence[Any]]
-Statements = Generator[Statement | Begin, Any, Any]
+UNTOLD: Final[Any] = object()
+
+
+class Together(NamedTuple):
+    """Statements that are performed in order, in one go → the list of their answers.
+
+    ``ends``: with them the transaction is committed, whatever they changed. So each has its conditions in
+    itself: if the first stores nothing because it is refused, the others must not either. What is yielded
+    after them is no part of the transaction.
+
+    If nobody hears whether that happened, the operation is begun anew, and must recognise what it has
+    stored. ``result``: what it returns then, where it could not tell that from what others store; there
+    must have been another statement in the transaction before these.
+    """
+
+    statements: Sequence[Statement]
+    ends: bool = False
+    result: Any = UNTOLD
+
+
+Statements = Generator[Statement | Together | Begin, Any, Any]
 
 
 # --- the statements --------------------------------------------------------------------------
@@ -226,6 +250,13 @@ INSERT INTO thread_interrupts ({_COLUMNS}, seq)
 SELECT {", ".join("?" * len(INTERRUPT_COLUMNS))}, coalesce(max(seq), 0) + 1
 FROM thread_interrupts WHERE thread_id = ?
 ON CONFLICT (id, thread_id) DO NOTHING"""
+ASK_AT_HEAD: Final = f"""
+INSERT INTO thread_interrupts ({_COLUMNS}, seq)
+SELECT {", ".join("?" * len(INTERRUPT_COLUMNS))},
+    (SELECT coalesce(max(seq), 0) + 1 FROM thread_interrupts WHERE thread_id = ?)
+WHERE coalesce(({_HEAD}), '') = ?
+ON CONFLICT (id, thread_id) DO NOTHING"""
+ASKED_AT: Final = "SELECT asked_at FROM thread_interrupts WHERE thread_id = ? AND id = ?"
 _CHANGING: Final = (
     "status", "answer", "answered_at", "answered_by",
     "reason", "superseded_by", "closed_at", "done",
@@ -284,33 +315,68 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
         yield Begin(True, op.thread_id, op.sync)
     if row.weight and not direct and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
         row = rows.encode_commit(codec, op, full=True)
+    if op.expected_head != ANY_HEAD and not writes and all(_only_ends(*put) for put in puts):
+        answers = yield Together(
+            [
+                _insertion(dialect, op, row),
+                *(_if_stored(dialect, op, DONE, (op.thread_id, put.task_id)) for put, *_ in puts),
+                *_withdrawal(dialect, codec, op),
+            ],
+            ends=True,
+        )
+        yield from _require_stored(op, answers[0])
+        return rows.chain_after(row, op.chain)
     yield from _insert(dialect, op, row)
     for put, written, opened in puts:
         yield from _apply_put(dialect, codec, put, written, opened)
     if writes:
         yield from _store_writes(dialect, op, writes)
-    if op.withdraw is not None:
-        scope = _within(op.ns)
-        yield WITHDRAW_WITHIN, (codec.seal_text(op.withdraw), op.ts, op.thread_id, *scope)
+    yield from _withdrawal(dialect, codec, op)
     return rows.chain_after(row, op.chain)
 
 
+def _only_ends(op: PutWrites, written: Sequence[WriteRow], opened: Sequence[Any]) -> bool:
+    """True if all there is left to store is that the answers of a task are used up."""
+    return not (written or opened or op.superseded or op.mended)
+
+
+def _withdrawal(dialect: Dialect, codec: Codec, op: Commit) -> Iterator[Statement]:
+    """Statement that takes back what waits for a person, if that is asked for."""
+    if op.withdraw is not None:
+        values = (codec.seal_text(op.withdraw), op.ts, op.thread_id, *_within(op.ns))
+        yield _if_stored(dialect, op, WITHDRAW_WITHIN, values)
+
+
+def _if_stored(dialect: Dialect, op: Commit, sql: str, values: Sequence[Any]) -> Statement:
+    """The statement, to be performed only if the checkpoint was just stored."""
+    there = f"{sql} AND EXISTS ({_EXISTS}{dialect.ours})"
+    return there, (*values, op.thread_id, op.ns, op.checkpoint_id)
+
+
 def _insert(dialect: Dialect, op: Commit, row: Row) -> Statements:
-    """Store a row; ``follows`` is the head that it came after, if that is not its parent."""
-    space = (op.thread_id, op.ns)
-    if op.expected_head == ANY_HEAD:
-        yield from _part(dialect, *space, op.checkpoint_id)
-        yield PUT_ROW, (*space, *row, op.checkpoint_id)
+    """Store a row, beside others that cannot be stored in one go with it."""
+    if op.expected_head != ANY_HEAD:
+        yield from _require_stored(op, (yield _insertion(dialect, op, row)))
         return
-    head = op.expected_head or ""
+    space = (op.thread_id, op.ns)
+    yield from _part(dialect, *space, op.checkpoint_id)
+    yield PUT_ROW, (*space, *row, op.checkpoint_id)
+
+
+def _insertion(dialect: Dialect, op: Commit, row: Row) -> Statement:
+    """Statement that stores a row after the head that it expects; that is ``follows``, if not its parent."""
+    space, head = (op.thread_id, op.ns), op.expected_head or ""
     follows = None if op.expected_head == op.parent_id else head
     values = (*space, *row, follows, *space, head)
     if op.under is None:
-        stored = yield insert_row_if_head(dialect, op.sync), values
-    else:
-        under = (op.thread_id, *op.under)
-        stored = yield insert_row_if_head(dialect, op.sync, nested=True), (*values, *under)
-    if stored != 1 and not (yield _EXISTS, (*space, op.checkpoint_id)):
+        return insert_row_if_head(dialect, op.sync), values
+    under = (op.thread_id, *op.under)
+    return insert_row_if_head(dialect, op.sync, nested=True), (*values, *under)
+
+
+def _require_stored(op: Commit, stored: int) -> Statements:
+    """Raises `StaleThreadError` unless the row is there: perhaps since an attempt nobody heard of."""
+    if stored != 1 and not (yield _EXISTS, (op.thread_id, op.ns, op.checkpoint_id)):
         raise (yield from _stale(op))
 
 
@@ -448,8 +514,11 @@ def _within(ns: str) -> tuple[str, str, int, str]:
 
 
 def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
-    """`PutWrites`: one statement, if all there is to store are a few writes."""
+    """`PutWrites`: one statement, if all there is to store are a few writes, or a question."""
     writes, opened = _encode_put(codec, op)
+    if len(opened) == 1 and op.expected_head not in (None, ANY_HEAD) and _only_asks(op):
+        yield from _ask(op, opened[0])
+        return
     if not rows.only_writes(op) or len(writes) > _WRITE_BATCH or op.sync == "now":
         yield Begin(True, op.thread_id, op.sync)
     if opened and op.expected_head is not None:
@@ -460,6 +529,25 @@ def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
     stored = yield from _apply_put(dialect, codec, op, writes, opened, hangs=not op.early)
     if stored < len(writes) and not op.early and not (yield _EXISTS, place):
         raise StaleThreadError(op.thread_id, op.checkpoint_id, (yield from _head(op)))
+
+
+def _only_asks(op: PutWrites) -> bool:
+    return not (op.writes or op.superseded or op.done or op.mended)
+
+
+def _ask(op: PutWrites, columns: tuple[Any, ...]) -> Statements:
+    """Ask one question. It is there already if it was asked before, or nobody heard that it was stored."""
+    place = (op.thread_id, op.ns)
+    yield Begin(True, op.thread_id, op.sync)
+    question = ASK_AT_HEAD, (*columns, op.thread_id, *place, op.expected_head)
+    (stored,) = yield Together([question], ends=True)
+    if stored == 1:
+        return
+    head = yield from _head(op)
+    if head != op.expected_head:
+        found = yield ASKED_AT, (op.thread_id, op.opened[0].id)
+        if [(op.opened[0].asked_at,)] != found:
+            raise StaleThreadError(op.thread_id, op.expected_head, head)
 
 
 def flush(dialect: Dialect, codec: Codec, op: Flush) -> Statements:
@@ -530,11 +618,11 @@ def _unseal(codec: Codec, found: Iterable[Sequence[Any]]) -> list[InterruptRow]:
     return [rows.unseal_interrupt(codec, columns) for columns in found]
 
 
-def _move(codec: Codec, before: InterruptRow, after: InterruptRow) -> Statements:
-    """Store the move of a row, if it still stands where it was read. Returns the rows changed."""
+def _move(codec: Codec, before: InterruptRow, after: InterruptRow) -> Statement:
+    """Statement that stores the move of a row, if it still stands where it was read."""
     sealed = dict(zip(INTERRUPT_COLUMNS, rows.seal_interrupt(codec, after), strict=True))
     changed = [sealed[name] for name in _CHANGING]
-    return (yield MOVE, (*changed, before.id, before.thread_id, before.status))
+    return MOVE, (*changed, before.id, before.thread_id, before.status)
 
 
 def _supersede(codec: Codec, op: PutWrites) -> Statements:
@@ -543,7 +631,7 @@ def _supersede(codec: Codec, op: PutWrites) -> Statements:
         for row in _unseal(codec, (yield INTERRUPT, (old, op.thread_id))):
             closed = lifecycle.supersede(row, new, reason, asked_at.get(new))
             if closed is not None:
-                yield from _move(codec, row, closed)
+                yield _move(codec, row, closed)
 
 
 def accept(dialect: Dialect, codec: Codec, op: Accept) -> Statements:
@@ -557,8 +645,10 @@ def accept(dialect: Dialect, codec: Codec, op: Accept) -> Statements:
         for row in _unseal(codec, (yield INTERRUPT, (interrupt_id, op.thread_id))):
             found[row.id] = row
     made = lifecycle.accept(found.values(), op.answers, op.at)
-    for row in made:
-        if (yield from _move(codec, found[row.id], row)) != 1:
+    moves = [_move(codec, found[row.id], row) for row in made]
+    alone = len(moves) == 1 and not writes  # else some could be refused, and others not
+    for row, moved in zip(made, (yield Together(moves, alone, made)), strict=True):
+        if moved != 1:
             raise StorageError(f"Interrupt {row.id} changed while it was answered. Try again.")
     if writes:
         place = PutWrites(op.thread_id, op.ns, rows.target_of(op), "", "", ())
@@ -570,13 +660,14 @@ def withdraw(dialect: Dialect, codec: Codec, op: Withdraw) -> Statements:
     """`Withdraw`."""
     yield Begin(True, op.thread_id)
     found = _unseal(codec, (yield OPEN_OF_THREAD, (op.thread_id,)))
-    made = []
+    made, moves = [], []
     for row in found:
         if op.ids is None or row.id in op.ids:
             closed = lifecycle.withdraw(row, op.reason, op.at)
             if closed is not None:
-                yield from _move(codec, row, closed)
+                moves.append(_move(codec, row, closed))
                 made.append(closed)
+    yield Together(moves, ends=True, result=made)
     return made
 
 
@@ -706,8 +797,10 @@ def delete_thread(dialect: Dialect, codec: Codec, op: DeleteThread) -> Statement
     yield Begin(True, op.thread_id)
     if dialect.freezing:
         yield from _headlines(dialect, op.thread_id)
-    for table in _TABLES:
-        yield f"DELETE FROM {table} WHERE thread_id = ?", (op.thread_id,)
+    yield Together(
+        [(f"DELETE FROM {table} WHERE thread_id = ?", (op.thread_id,)) for table in _TABLES],
+        ends=True,
+    )
 
 
 def copy_thread(dialect: Dialect, codec: Codec, op: CopyThread) -> Statements:
@@ -717,8 +810,9 @@ def copy_thread(dialect: Dialect, codec: Codec, op: CopyThread) -> Statements:
         raise StorageError(rows.target_exists(op))
     if dialect.freezing:  # a step of a run is stored without the thread's lock
         yield from _headlines(dialect, op.source_id)
-    for sql in (_COPY_ROWS, _COPY_WRITES, _COPY_INTERRUPTS):
-        yield sql, (op.target_id, op.source_id)
+    place = (op.target_id, op.source_id)
+    copies = [(sql, place) for sql in (_COPY_ROWS, _COPY_WRITES, _COPY_INTERRUPTS)]
+    yield Together(copies, ends=True, result=None)
 
 
 def prune(dialect: Dialect, codec: Codec, op: Prune) -> Statements:

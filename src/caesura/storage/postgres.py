@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, AsyncRawCursor, Connection, RawCursor
-from psycopg.rows import tuple_row
+from psycopg import AsyncConnection, Connection
 
 from caesura.checkpoint.rows import Codec
 from caesura.storage.connections import IDLE, AsyncConnections, Connections
 from caesura.storage.dialect import Postgres
+from caesura.storage.exchange import exchange, is_amid
 from caesura.storage.operations import Statements
 from caesura.storage.parts import CHECKPOINTS, performer_of
 from caesura.storage.talking import Attempts, CommitUnknownError, Talk, set_up, talk
@@ -94,25 +94,17 @@ class Driver:
             time.sleep(pause)
 
     def _converse(self, connection: Connection[Any], talk: Talk) -> Any:
-        prepare = None if self._shared.prepares else False
-        cursor = RawCursor(connection, row_factory=tuple_row)
+        prepares = self._shared.prepares
         try:
-            query = next(talk)
+            queries = next(talk)
             while True:
                 try:
-                    cursor.execute(
-                        query.sql,
-                        query.parameters or None,
-                        prepare=False if query.script else prepare,
-                        binary=not query.script,
-                    )
-                    while query.script and cursor.nextset():
-                        pass
-                    rows = cursor.fetchall() if cursor.description else cursor.rowcount
+                    with connection.lock:
+                        answers = connection.wait(exchange(connection, queries, prepares=prepares))
                 except psycopg.Error as error:
-                    query = talk.throw(error)
+                    queries = talk.throw(error)
                 else:
-                    query = talk.send(rows)
+                    queries = talk.send(answers)
         except StopIteration as done:
             return done.value
         except BaseException:
@@ -123,7 +115,9 @@ class Driver:
 def _end(connection: Connection[Any]) -> None:
     """Leave no transaction open: roll it back, or else close the connection."""
     try:
-        if not connection.closed and connection.info.transaction_status != IDLE:
+        if is_amid(connection):
+            connection.close()
+        elif not connection.closed and connection.info.transaction_status != IDLE:
             connection.rollback()
     except psycopg.Error:
         connection.close()
@@ -165,25 +159,19 @@ class AsyncDriver:
             await asyncio.sleep(pause)
 
     async def _converse(self, connection: AsyncConnection[Any], talk: Talk) -> Any:
-        prepare = None if self._shared.prepares else False
-        cursor = AsyncRawCursor(connection, row_factory=tuple_row)
+        prepares = self._shared.prepares
         try:
-            query = next(talk)
+            queries = next(talk)
             while True:
                 try:
-                    await cursor.execute(
-                        query.sql,
-                        query.parameters or None,
-                        prepare=False if query.script else prepare,
-                        binary=not query.script,
-                    )
-                    while query.script and cursor.nextset():
-                        pass
-                    rows = await cursor.fetchall() if cursor.description else cursor.rowcount
+                    async with connection.lock:
+                        answers = await connection.wait(
+                            exchange(connection, queries, prepares=prepares)
+                        )
                 except psycopg.Error as error:
-                    query = talk.throw(error)
+                    queries = talk.throw(error)
                 else:
-                    query = talk.send(rows)
+                    queries = talk.send(answers)
         except StopIteration as done:
             return done.value
         except BaseException:
@@ -193,7 +181,9 @@ class AsyncDriver:
 
 async def _aend(connection: AsyncConnection[Any]) -> None:
     try:
-        if not connection.closed and connection.info.transaction_status != IDLE:
+        if is_amid(connection):
+            await connection.close()
+        elif not connection.closed and connection.info.transaction_status != IDLE:
             await connection.rollback()
     except (psycopg.Error, asyncio.CancelledError):
         await connection.close()

@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import random
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from caesura.checkpoint.rows import Codec
 from caesura.errors import StorageError
 from caesura.storage.dialect import SQLITE
 from caesura.storage.migrating import migrate
-from caesura.storage.operations import Begin, Statements
+from caesura.storage.operations import Begin, Statement, Statements, Together
 from caesura.storage.parts import CHECKPOINTS, performer_of
 
 Durability = Literal["normal", "full"]
@@ -124,29 +124,37 @@ class Driver:
         return self._converse(cursor, steps, wait)
 
     def _converse(self, cursor: sqlite3.Cursor, steps: Statements, wait: bool = True) -> Any:
+        begin: Begin | None = None
         began, synced, answer = False, False, None
         try:
             while True:
                 try:
-                    statement = steps.send(answer)
+                    said = steps.send(answer)
                 except StopIteration as done:
                     if began:
                         cursor.execute("COMMIT")
                     return done.value
-                if type(statement) is Begin:
+                if type(said) is Begin:
                     if began:
                         cursor.execute("COMMIT")
                         began = False
-                    if statement.sync == "now" and self.durable == "normal" and not synced:
+                    if said.sync == "now" and self.durable == "normal" and not synced:
                         if not wait:
                             raise Busy
                         cursor.execute("PRAGMA synchronous = FULL")
                         synced = True
-                    cursor.execute("BEGIN IMMEDIATE" if statement.writes else "BEGIN")
-                    began, answer = True, None
-                else:
-                    cursor.execute(*statement)
-                    answer = cursor.rowcount if cursor.description is None else cursor.fetchall()
+                    begin, answer = said, None
+                    continue
+                together = said if type(said) is Together else Together((cast("Statement", said),))
+                if begin is not None and not (together.ends and len(together.statements) == 1):
+                    cursor.execute("BEGIN IMMEDIATE" if begin.writes else "BEGIN")
+                    began = True
+                begin = None
+                answers = [_perform(cursor, statement) for statement in together.statements]
+                if began and together.ends:
+                    cursor.execute("COMMIT")
+                    began = False
+                answer = answers if together is said else answers[0]
         except BaseException:
             if began:
                 self._roll_back()
@@ -195,6 +203,12 @@ class Driver:
 
     def _migrate(self, cursor: sqlite3.Cursor, part: str) -> None:
         self._converse(cursor, migrate(SQLITE, part))
+
+
+def _perform(cursor: sqlite3.Cursor, statement: Statement) -> Any:
+    """The rows of a query, or the number of rows changed."""
+    cursor.execute(*statement)
+    return cursor.rowcount if cursor.description is None else cursor.fetchall()
 
 
 # --- errors ----------------------------------------------------------------------------------

@@ -1,9 +1,12 @@
 """What is said to PostgreSQL to perform an operation, and what is done when that fails.
 
-`talk` is a generator that yields queries and is sent the rows of each; the drivers of both colours only
-send them. `Attempts` decides about a failure: an operation that failed has stored nothing and is begun anew
-if that can help (the connection was lost, another transaction was faster). If the connection is lost while a
-transaction commits, the database is asked afterwards whether it did: ``pg_xact_status`` remembers.
+`talk` is a generator that yields queries, as many at a time as go in one round trip, and is sent their
+answers; the drivers of both colours only pass them on. What begins a transaction goes with its first
+statement, and the commit with the last ones, where the operation says that they are. `Attempts` decides
+about a failure: an operation that failed has stored nothing and is begun anew if that can help (the
+connection was lost, another transaction was faster). If the connection is lost while a transaction
+commits, the database is asked afterwards whether it did: ``pg_xact_status`` remembers; or the operation
+is begun anew all the same, if it recognises what it stored itself.
 """
 
 from __future__ import annotations
@@ -11,26 +14,18 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from random import random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import psycopg
 
 from caesura.errors import StorageError, UnstorableTextError
 from caesura.storage.dialect import Postgres
+from caesura.storage.exchange import Query
 from caesura.storage.migrating import migrate
-from caesura.storage.operations import Begin, Statements
+from caesura.storage.operations import UNTOLD, Begin, Statement, Statements, Together
 
-
-class Query(NamedTuple):
-    """What is sent in one go. A script is several statements, without parameters."""
-
-    sql: str
-    parameters: Sequence[Any] = ()
-    script: bool = False
-
-
-Talk = Generator[Query, Any, Any]
-"""Yields queries; is sent the rows of each, or the number of rows changed."""
+Talk = Generator[Sequence[Query], Any, Any]
+"""Yields what to send in one go; is sent a list of answers."""
 
 _COMMIT: Final = Query("COMMIT")
 _STATUS: Final = "SELECT pg_xact_status($1::text::xid8)"
@@ -45,37 +40,90 @@ class CommitUnknownError(Exception):
 
 def talk(dialect: Postgres, steps: Statements) -> Talk:
     """Everything that is said to perform an operation. Raises `CommitUnknownError`."""
-    transaction, answer = None, None
+    transaction = _Transaction(dialect)
+    answer: Any = None
     while True:
         try:
-            statement = steps.send(answer)
+            said = steps.send(answer)
         except StopIteration as done:
-            if transaction is not None:
-                yield from _commit(transaction, done.value)
+            yield from transaction.commit(done.value)
             return done.value
-        if isinstance(statement, Begin):
-            if transaction is not None:
-                yield from _commit(transaction, None)
-            script = dialect.begin(**statement._asdict())
-            rows = yield Query(script, script=True)
-            transaction, answer = (rows[0][0] if statement.writes else ""), None
+        if isinstance(said, Begin):
+            yield from transaction.commit(None)
+            transaction.begin, answer = said, None
+        elif isinstance(said, Together):
+            answer = yield from transaction.say(said.statements, ends=said.ends, value=said.result)
         else:
-            sql, parameters = statement
-            answer = yield Query(dialect.sql(sql), parameters)
+            (answer,) = yield from transaction.say([said])
 
 
-def _commit(transaction: str, value: Any) -> Talk:
-    try:
-        yield _COMMIT
-    except psycopg.OperationalError as error:
-        if transaction and is_lost(error):
-            raise CommitUnknownError(transaction, value) from error
-        raise
+class _Transaction:
+    """The transaction that is open, about to begin, or neither."""
+
+    __slots__ = ("_dialect", "_id", "begin")
+
+    def __init__(self, dialect: Postgres) -> None:
+        self._dialect = dialect
+        self._id: str | None = None
+        """What the database calls the open one; empty: it only reads."""
+        self.begin: Begin | None = None
+        """What it is to be, until its first statement is said."""
+
+    def say(
+        self, statements: Sequence[Statement], *, ends: bool = False, value: Any = UNTOLD
+    ) -> Talk:
+        """Perform statements → their answers. See `Together` for ``ends`` and ``value``."""
+        if not statements and not ends:
+            return []
+        queries = [Query(self._dialect.sql(sql), given) for sql, given in statements]
+        opening = self._opening(alone=ends and len(queries) == 1)
+        if not opening and self._id is None:
+            return (yield from _one_by_one(queries))  # no transaction, or none is needed
+        try:
+            answers = yield [*opening, *queries, *([_COMMIT] if ends else ())]
+        except psycopg.OperationalError as error:
+            if ends and self._id and value is not UNTOLD and is_lost(error):
+                raise CommitUnknownError(self._id, value) from error
+            raise
+        if opening and self.begin is not None:
+            self._id = answers[1][0][0] if self.begin.writes else ""
+        self.begin = None
+        if ends:
+            self._id = None
+        return answers[len(opening) : len(opening) + len(queries)]
+
+    def _opening(self, *, alone: bool) -> list[Query]:
+        """What begins a transaction; a statement that is ``alone`` in it may need none."""
+        begin = self.begin
+        if begin is None or (alone and begin.scope is None and begin.sync != "lazy"):
+            self.begin = None
+            return []
+        return [Query(*each) for each in self._dialect.begin(**begin._asdict())]
+
+    def commit(self, value: Any) -> Talk:
+        """End it, if there is one; ``value``: what the operation returns then."""
+        transaction, self._id, self.begin = self._id, None, None
+        if transaction is None:
+            return
+        try:
+            yield [_COMMIT]
+        except psycopg.OperationalError as error:
+            if transaction and is_lost(error):
+                raise CommitUnknownError(transaction, value) from error
+            raise
+
+
+def _one_by_one(queries: Sequence[Query]) -> Talk:
+    """Each a transaction by itself."""
+    answers = []
+    for query in queries:
+        answers += yield [query]
+    return answers
 
 
 def verified(unknown: CommitUnknownError, otherwise: Callable[[], Talk]) -> Talk:
     """The outcome of a commit that nobody heard of; if it was none, ``otherwise``."""
-    ((status,),) = yield Query(_STATUS, (unknown.transaction,))
+    (((status,),),) = yield [Query(_STATUS, (unknown.transaction,))]
     if status == "committed":
         return unknown.value
     if status == "in progress":  # the database has not noticed yet that we are gone

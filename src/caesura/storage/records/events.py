@@ -9,7 +9,7 @@ from caesura.checkpoint.rows import Codec
 from caesura.records.operations import AppendEvents, FindEvent, ReadEvents, SweepEvents
 from caesura.records.shapes import Event
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import Begin, Statements
+from caesura.storage.operations import Begin, Statements, Together
 from caesura.storage.records.filters import Conditions
 
 TAKE: Final = """
@@ -34,10 +34,11 @@ def append(dialect: Dialect, codec: Codec, op: AppendEvents) -> Statements:
     if not found:
         return 0
     first = found[0][0] - len(op.events) + 1
-    for seq, (kind, id, name, data) in enumerate(op.events, first):
-        millis, number = _key(id)
-        place = (op.thread_id, seq, op.run_id, kind)
-        yield APPEND, (*place, id, millis, number, name, data, op.at)
+    rows = [
+        (op.thread_id, seq, op.run_id, kind, id, *_key(id), name, data, op.at)
+        for seq, (kind, id, name, data) in enumerate(op.events, first)
+    ]
+    yield Together([(APPEND, row) for row in rows], ends=True, result=first)
     return first
 
 

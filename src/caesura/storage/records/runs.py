@@ -458,10 +458,11 @@ def fenced(dialect: Dialect, codec: Codec, op: Fenced) -> Statements:
     operation = op.operation
     inner = checkpoints.PERFORM[type(operation)](dialect, codec, operation)
     first = next(inner, None)  # all encoding is done before the transaction
-    yield Begin(True, operation.thread_id)
+    sync = first.sync if isinstance(first, Begin) else "usual"
+    yield Begin(True, operation.thread_id, sync)
     if not (yield HOLDS, (operation.thread_id, op.run_id, op.attempt)):
         raise LostLeaseError(op.run_id, op.attempt)
-    return None if first is None else (yield from threads.inner(inner, first))
+    return None if first is None else (yield from threads.inner(inner, first, last=True))
 
 
 PERFORM: Final = {

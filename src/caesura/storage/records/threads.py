@@ -29,6 +29,7 @@ from caesura.storage.operations import (
     Begin,
     Statement,
     Statements,
+    Together,
     copy_thread,
     delete_thread,
 )
@@ -52,10 +53,20 @@ REMOVE: Final = (
 )
 
 
-def inner(statements: Statements, first: Statement | Begin | None = None) -> Statements:
-    """An operation within a transaction that is open already; ``first``: what it has asked for."""
+def inner(
+    statements: Statements,
+    first: Statement | Together | Begin | None = None,
+    *,
+    last: bool = False,
+) -> Statements:
+    """An operation within a transaction that is open already; ``first``: what it has asked for.
+
+    Only if it is the ``last`` in that transaction, it may end it.
+    """
     statement, answer = first, None
     while True:
+        if isinstance(statement, Together) and not last:
+            statement = statement._replace(ends=False)
         if statement is not None:
             answer = None if type(statement) is Begin else (yield statement)
         try:
