@@ -33,10 +33,10 @@ from caesura.checkpoint.operations import (
     Commit,
     CopyThread,
     FullState,
-    History,
     InterruptRow,
     Load,
     Loaded,
+    Place,
     Version,
 )
 from caesura.constants import ERROR, EXTRAS, INTERRUPT, RESUME, SCHEDULED
@@ -283,7 +283,11 @@ def walk(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
 
 def trace(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
     """As much of the walk to ``checkpoint_id`` as was found, oldest first."""
-    by_id = {row.checkpoint_id: row for row in found}
+    return trace_in({row.checkpoint_id: row for row in found}, checkpoint_id)
+
+
+def trace_in(by_id: Mapping[str, Row], checkpoint_id: str) -> list[Row]:
+    """`trace`, where the rows are found by their ids."""
     row = by_id.get(checkpoint_id)
     made: list[Row] = []
     while row is not None:
@@ -347,7 +351,7 @@ class Strand:
 
     def chain(self, checkpoint_id: str) -> Chain:
         """Where a checkpoint of this walk sits in it."""
-        return chain_of(self.rows[: self._index[checkpoint_id] + 1])
+        return chain_of((self.rows[0], self.rows[self._index[checkpoint_id]]))
 
     def state(self, checkpoint_id: str) -> State:
         """The state at a checkpoint of this walk. The outer dicts are the caller's own."""
@@ -548,7 +552,7 @@ def target_exists(op: CopyThread) -> str:
 
 def assemble(
     codec: Codec,
-    op: Load | History,
+    op: Load | Place,
     row: Row,
     state: State,
     chain: Chain,
