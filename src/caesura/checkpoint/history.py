@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
 
 from caesura.checkpoint import rows
@@ -28,8 +28,8 @@ from caesura.checkpoint.rows import Codec, Row, State, Strand, WriteRow
 from caesura.interrupts.lifecycle import is_live, is_within
 
 PAGE: Final = 64
-_MOST_NAMED: Final = 16_384
-"""Checkpoints that are named at a time: to name some of all threads takes a look at every one."""
+_MOST_FOUND: Final = 16_384
+"""Checkpoints that are found at a time, to be read later: to find some of all takes a look at every one."""
 _STRANDS: Final = 4
 """Strands of a namespace that are kept."""
 
@@ -54,9 +54,9 @@ class Stored(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows at these places → `Stored`s of those that are there, in any order."""
+    """The rows at these places, or at those to be found → `Stored`s of those there are, in any order."""
 
-    places: Sequence[Place]
+    places: Sequence[Place] | FindCheckpoints
 
 
 class Asked(NamedTuple):
@@ -108,37 +108,49 @@ class Reader:
         self.exhausted = op.limit is not None and op.limit <= 0
         self._codec = codec
         self._left = op.limit
+        self._size = PAGE
+        """How many to find next."""
+        self._last = None if op.before is None else Place(op.before, "", "")
+        """The last one found."""
+        self._all_found = False
         self._named: list[Place] = []
         """Found, and not read yet: the next one is last."""
-        self._last = None if op.before is None else Place(op.before, "", "")
-        self._size = PAGE
-        self._all_named = False
         self._spaces: dict[Space, _Space] = {}
 
     def page(self) -> Generator[Request, Any, list[Loaded]]:
         """The next checkpoints; `exhausted` is set with the last ones. May be empty before that."""
-        if not self._named:
-            yield from self._name()
-        places = self._named[: -PAGE - 1 : -1]
-        made = (yield from self._read(places)) if places else []
+        find = self._find()
+        if self._named:
+            made = yield from self._read(self._named[-PAGE:])
+        elif find.limit <= PAGE and not find.filter:
+            made = yield from self._read(find)
+            self._found(find, [Place(each.checkpoint_id, each.thread_id, each.ns) for each in made])
+        else:
+            self._named = self._found(find, (yield find))[::-1]
+            made = yield from self._read(self._named[-PAGE:])
         del self._named[-PAGE:]
         if self._left is not None:
             self._left -= len(made)
-        self.exhausted = self._left == 0 or (self._all_named and not self._named)
+        self.exhausted = self._left == 0 or (self._all_found and not self._named)
         return made
 
-    def _name(self) -> Generator[Request, Any, None]:
+    def _find(self) -> FindCheckpoints:
         op, size = self.op, self._size if self._left is None else min(self._size, self._left)
-        found: list[Place] = yield FindCheckpoints(size, op.thread_id, op.ns, self._last, op.filter)
-        self._named, self._size = found[::-1], min(4 * self._size, _MOST_NAMED)
-        self._all_named = len(found) < size
-        self._last = found[-1] if found else None
+        return FindCheckpoints(size, op.thread_id, op.ns, self._last, op.filter)
 
-    def _read(self, places: Sequence[Place]) -> Generator[Request, Any, list[Loaded]]:
-        stored = {each.place: each for each in (yield Rows(places))}
-        found = [stored[place] for place in places if place in stored]  # some may have gone
+    def _found(self, find: FindCheckpoints, places: list[Place]) -> list[Place]:
+        self._all_found = len(places) < find.limit
+        self._last = places[-1] if places else None
+        self._size = min(4 * self._size, _MOST_FOUND)
+        return places
+
+    def _read(
+        self, places: Sequence[Place] | FindCheckpoints
+    ) -> Generator[Request, Any, list[Loaded]]:
+        found: list[Stored] = (yield Rows(places)) if places else []  # some may have gone
         if not found:
             return []
+        found.sort(key=attrgetter("place"), reverse=True)
         yield from self._enter(found)
         writes = yield from self._writes(found)
         states = yield from self._states(found)

@@ -444,7 +444,11 @@ def _answer(dialect: Dialect, codec: Codec, request: Request) -> Statements:
     if isinstance(request, FindCheckpoints):
         return (yield from find_checkpoints(dialect, codec, request))
     if isinstance(request, Rows):
-        found = yield _given(ROWS_AT, 3, len(request.places)), _flat(request.places)
+        if isinstance(request.places, FindCheckpoints):
+            places, values = _places(request.places, request.places.limit)
+            found = yield ROWS_AT % places, values
+        else:
+            found = yield _given(ROWS_AT, 3, len(request.places)), _flat(request.places)
         return [Stored(Place._make(r[:3]), r[3], Row(*r[5:]), r[4]) for r in found]
     if isinstance(request, Asked):
         threads = list(dict.fromkeys(thread_id for thread_id, _ in request.spaces))
@@ -677,8 +681,8 @@ GROUP BY thread_id, ns"""
 
 
 _PLACES: Final = """
-SELECT checkpoint_id, thread_id, ns, %s FROM thread_checkpoints WHERE %s
-ORDER BY checkpoint_id DESC, thread_id DESC, ns DESC LIMIT ?"""
+SELECT checkpoint_id AS column1, thread_id AS column2, ns AS column3, %s FROM thread_checkpoints
+WHERE %s ORDER BY checkpoint_id DESC, thread_id DESC, ns DESC LIMIT ?"""
 _FEW: Final = 64
 _MANY: Final = 16_384
 """Checkpoints whose metadata are read at a time to find some, first and later on."""
@@ -705,25 +709,30 @@ def find_namespaces(dialect: Dialect, codec: Codec, op: FindNamespaces) -> State
 
 def find_checkpoints(dialect: Dialect, codec: Codec, op: FindCheckpoints) -> Statements:
     """`FindCheckpoints`: the key serves, and its order does within one namespace."""
-    column, before = "metadata" if op.filter else "NULL", op.before
     size = max(op.limit, _FEW) if op.filter else op.limit
     found: list[Place] = []
     while True:
-        terms, values = ["true"], []
-        for name, value in (("thread_id = ?", op.thread_id), ("ns = ?", op.ns)):
-            if value is not None:
-                terms.append(name)
-                values.append(value)
-        if before is not None:
-            terms.append("(checkpoint_id, thread_id, ns) < (?, ?, ?)")
-            values += before
-        page = yield _PLACES % (column, " AND ".join(terms)), (*values, size)
+        page = yield _places(op, size)
         for *place, metadata in page:
             if not op.filter or rows.matches(codec.decode(metadata), op.filter):
                 found.append(Place(*place))
         if len(page) < size or len(found) >= op.limit:
             return found[: op.limit]
-        before, size = Place(*page[-1][:3]), min(4 * size, _MANY)
+        op, size = op._replace(before=Place(*page[-1][:3])), min(4 * size, _MANY)
+
+
+def _places(op: FindCheckpoints, size: int) -> Statement:
+    """The newest places that are asked for, and the metadata there if those decide."""
+    terms, values = ["true"], []
+    for name, value in (("thread_id = ?", op.thread_id), ("ns = ?", op.ns)):
+        if value is not None:
+            terms.append(name)
+            values.append(value)
+    if op.before is not None:
+        terms.append("(checkpoint_id, thread_id, ns) < (?, ?, ?)")
+        values += op.before
+    column = "metadata" if op.filter else "NULL"
+    return _PLACES % (column, " AND ".join(terms)), (*values, size)
 
 
 def find_runs(dialect: Dialect, codec: Codec, op: FindRuns) -> Statements:

@@ -259,7 +259,9 @@ class InMemorySaver(EngineSaver):
         if isinstance(request, FindCheckpoints):
             return self._find_checkpoints(request)
         if isinstance(request, Rows):
-            return [row for place in request.places if (row := self._stored(place)) is not None]
+            find = request.places
+            places = self._find_checkpoints(find) if isinstance(find, FindCheckpoints) else find
+            return [row for place in places if (row := self._stored(place)) is not None]
         if isinstance(request, Asked):
             threads = [self._threads.get(i) for i in {thread_id for thread_id, _ in request.spaces}]
             sealed = [c for thread in threads if thread for c in thread.interrupts.values()]
