@@ -18,7 +18,7 @@ from tests.databases import new_database, open_saver
 
 from caesura.checkpoint.history import PAGE, Reader
 from caesura.checkpoint.memory import InMemorySaver
-from caesura.checkpoint.operations import CopyThread, History, Loaded
+from caesura.checkpoint.operations import CopyThread, History, Load, Loaded
 from caesura.checkpoint.saver import EngineSaver, ReadOn, as_tuple
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.graph import START, StateGraph
@@ -86,11 +86,6 @@ def saver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EngineSave
         yield opened
 
 
-def by_itself(saver: Any, found: Any) -> Any:
-    """The same checkpoint, read alone."""
-    return saver.get_tuple(found.config)
-
-
 def key(found: Any) -> tuple[str, str, str]:
     conf = found.config["configurable"]
     return conf["checkpoint_id"], conf["thread_id"], conf["checkpoint_ns"]
@@ -106,7 +101,15 @@ def test_every_checkpoint_of_a_list_is_as_it_is_when_it_is_read_by_itself(saver:
     ]
     assert sorted(map(key, each_alone), reverse=True) == [key(each) for each in found]
     for each in found:
-        assert each == by_itself(saver, each)
+        assert each == saver.get_tuple(each.config)
+
+
+def test_a_history_of_all_threads_tells_all_about_each_checkpoint(saver: Any) -> None:
+    for each in saver.history(History(None, None)):
+        alone = saver.execute(Load(each.thread_id, each.ns, each.checkpoint_id))
+        for loaded in (each, alone):
+            loaded.rows.sort(key=lambda row: row.id)
+        assert each == alone
 
 
 @pytest.mark.parametrize(

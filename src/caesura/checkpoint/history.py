@@ -267,7 +267,7 @@ class _Space:
 
     def join(self, codec: Codec, walked: Sequence[Row]) -> None:
         """Go on from the walk to `end`, oldest row first."""
-        self._add(Strand(codec, [*walked, *self._traced[1:]]))
+        self._add(Strand(codec, [*walked[:-1], *self._traced]))
 
     def _add(self, strand: Strand) -> None:
         self._strands = [strand, *self._strands[: _STRANDS - 1]]
