@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date, time
@@ -29,12 +28,14 @@ def digest_of(value: Any, volatile: Iterable[str] = ()) -> str:
     ``volatile`` names, as JSON pointers, parts that do not count. Equal payloads give equal digests
     in every process. Raises SerializationError if ``value`` contains itself.
     """
+    from hashlib import sha256  # brings OpenSSL along
+
     pointers = tuple(volatile)
     try:
         text = _canonical(_without(plain_json(value), pointers) if pointers else value)
     except (TypeError, ValueError, RecursionError):
         text = _canonical(_without(plain_json(value), pointers))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def differing_paths(a: Any, b: Any, volatile: Iterable[str] = ()) -> list[str]:

@@ -145,7 +145,9 @@ def go_on(saver: Any, folder: Path, thread_id: str, asked: Any, *, prune: bool) 
         saver.prune([thread_id])
 
 
-@pytest.mark.parametrize(("read", "statements"), [("newest", 1), ("named", 2), ("history", 4)])
+@pytest.mark.parametrize(
+    ("read", "statements"), [("newest", 1), ("named", 2), ("history", 3), ("list", 3)]
+)
 def test_what_is_read_is_of_one_moment_whatever_happens_between_two_statements(
     read: str, statements: int, both: tuple[Any, Slow], tmp_path: Path
 ) -> None:
@@ -160,13 +162,13 @@ def test_what_is_read_is_of_one_moment_whatever_happens_between_two_statements(
                 reached.append(number)  # noqa: B023
                 go_on(saver, tmp_path, thread_id, asked, prune=True)
 
-        if read != "history":
+        if read in ("newest", "named"):
             newest = saver.execute(Load(thread_id, ""))
             load = Load(thread_id, "", newest.checkpoint_id if read == "named" else None)
             before = saver.execute(load)
             assert slow.perform(load, meanwhile) == before
         else:
-            history = History(thread_id, "")
+            history = History(thread_id, "") if read == "history" else History(None, None)
             before = list(saver.execute(history))
             reader = Reader(saver.codec, history)
             assert slow.perform(ReadOn(reader), meanwhile) == before

@@ -34,7 +34,12 @@ assert graph.invoke(Command(resume="yes"), thread) == {"answer": "yes"}
 """
 
 
-NO_SAVER = "caesura.checkpoint.base caesura.checkpoint.memory caesura.checkpoint.rows"
+NO_SAVER = (
+    "_hashlib caesura.checkpoint.base caesura.checkpoint.memory caesura.checkpoint.rows "
+    "caesura.checkpoint.serde.reachable caesura.execution.sync concurrent.futures logging ormsgpack "
+    "platform uuid"
+)
+"""What a run brings along, or a saver, and an import does not."""
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ from __future__ import annotations
 import random
 import threading
 import time
-from uuid import UUID
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 _GREGORIAN_OFFSET = 0x01B21DD213814000
 _lock = threading.Lock()
@@ -39,6 +42,8 @@ def uuid6(node: int | None = None, clock_seq: int | None = None) -> UUID:
         node: 48 bits to put at the end. Random if None.
         clock_seq: 14 bits to put before them. Random if None.
     """
+    from uuid import UUID  # the engine makes texts only
+
     return UUID(int=_number(node, clock_seq))
 
 

@@ -290,14 +290,14 @@ class ThreadSummary(NamedTuple):
 
 
 class History(NamedTuple):
-    """Read checkpoints of (thread, ns), newest first → iterator of `Loaded`.
+    """Read checkpoints, newest first → iterator of `Loaded`. Of all threads, or namespaces, if None.
 
     ``filter``: equality on metadata keys. ``before``: ids strictly older. ``limit``: after
     filtering.
     """
 
-    thread_id: str
-    ns: str
+    thread_id: str | None
+    ns: str | None
     filter: Mapping[str, Any] = NO_FILTER
     before: str | None = None
     limit: int | None = None

@@ -34,10 +34,10 @@ from caesura.checkpoint.operations import (
     Commit,
     CopyThread,
     FullState,
-    History,
     InterruptRow,
     Load,
     Loaded,
+    Place,
     PutWrites,
     Version,
 )
@@ -287,7 +287,11 @@ def walk(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
 
 def trace(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
     """As much of the walk to ``checkpoint_id`` as was found, oldest first."""
-    by_id = {row.checkpoint_id: row for row in found}
+    return trace_in({row.checkpoint_id: row for row in found}, checkpoint_id)
+
+
+def trace_in(by_id: Mapping[str, Row], checkpoint_id: str) -> list[Row]:
+    """`trace`, where the rows are found by their ids."""
     row = by_id.get(checkpoint_id)
     made: list[Row] = []
     while row is not None:
@@ -351,7 +355,7 @@ class Strand:
 
     def chain(self, checkpoint_id: str) -> Chain:
         """Where a checkpoint of this walk sits in it."""
-        return chain_of(self.rows[: self._index[checkpoint_id] + 1])
+        return chain_of((self.rows[0], self.rows[self._index[checkpoint_id]]))
 
     def state(self, checkpoint_id: str) -> State:
         """The state at a checkpoint of this walk. The outer dicts are the caller's own."""
@@ -594,7 +598,7 @@ def target_exists(op: CopyThread) -> str:
 
 def assemble(
     codec: Codec,
-    op: Load | History,
+    op: Load | Place,
     row: Row,
     state: State,
     chain: Chain,

@@ -7,10 +7,9 @@ results. The sync and the async methods only differ in who performs the operatio
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Self, cast
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self, TypeGuard, cast
 
 from caesura.checkpoint.base import (
     BaseCheckpointSaver,
@@ -22,7 +21,7 @@ from caesura.checkpoint.base import (
     RunnableConfig,
     get_checkpoint_metadata,
 )
-from caesura.checkpoint.history import PAGE, Reader
+from caesura.checkpoint.history import Reader
 from caesura.checkpoint.operations import (
     ANY_HEAD,
     SHAPE,
@@ -30,7 +29,6 @@ from caesura.checkpoint.operations import (
     CopyThread,
     DeleteRuns,
     DeleteThread,
-    FindCheckpoints,
     FindNamespaces,
     FindRuns,
     FullState,
@@ -39,7 +37,6 @@ from caesura.checkpoint.operations import (
     Load,
     Loaded,
     Namespace,
-    Place,
     Prune,
     PutWrites,
 )
@@ -156,15 +153,11 @@ class EngineSaver(BaseCheckpointSaver[Any]):
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
         """Checkpoints, newest first; read as they are asked for."""
-        steps, result = _list(self.codec, config, filter, before, limit), None
-        while True:
-            try:
-                step = steps.send(result)
-            except StopIteration:
-                return
-            if type(step) is CheckpointTuple:
-                yield step
-            result = None if type(step) is CheckpointTuple else self.execute(step)
+        if _names_one(config):
+            yield from self._run(_list_one(config, filter, before, limit))
+            return
+        for loaded in self.history(_history(config, filter, before, limit)):
+            yield as_tuple(loaded)
 
     def put(
         self,
@@ -222,15 +215,12 @@ class EngineSaver(BaseCheckpointSaver[Any]):
         limit: int | None = None,
     ) -> AsyncIterator[CheckpointTuple]:
         """`list` for async programs."""
-        steps, result = _list(self.codec, config, filter, before, limit), None
-        while True:
-            try:
-                step = steps.send(result)
-            except StopIteration:
-                return
-            if type(step) is CheckpointTuple:
-                yield step
-            result = None if type(step) is CheckpointTuple else await self.aexecute(step)
+        if _names_one(config):
+            for found in await self._arun(_list_one(config, filter, before, limit)):
+                yield found
+            return
+        async for loaded in self.ahistory(_history(config, filter, before, limit)):
+            yield as_tuple(loaded)
 
     async def aput(
         self,
@@ -394,80 +384,44 @@ def _prune(thread_ids: Sequence[str], strategy: str) -> _Steps:
 # --- listing ---------------------------------------------------------------------------------
 
 
-def _list(
-    codec: Codec,
+def _names_one(config: RunnableConfig | None) -> TypeGuard[RunnableConfig]:
+    return config is not None and _checkpoint_id(config["configurable"]) is not None
+
+
+def _history(
     config: RunnableConfig | None,
     filter: Mapping[str, Any] | None,
     before: RunnableConfig | None,
     limit: int | None,
-) -> _Steps:
-    """Yields operations to perform and, in between, each `CheckpointTuple` found."""
-    wanted = dict(filter or {})
+) -> History:
     conf = (config or {}).get("configurable", {})
-    if config is not None and conf.get("checkpoint_id"):
-        yield from _list_one(conf, wanted, before, limit)
-        return
     thread_id = None if config is None else str(conf["thread_id"])
     ns = str(conf["checkpoint_ns"] or "") if "checkpoint_ns" in conf else None
     older = _checkpoint_id(before["configurable"]) if before else None
-    last, size = Place(older, "", "") if older else None, PAGE
-    sources: dict[tuple[str, str], _Source] = {}
-    while limit is None or limit > 0:
-        size = size if limit is None else min(size, limit)
-        places: list[Place] = yield FindCheckpoints(size, thread_id, ns, last, wanted)
-        counts = Counter(place[1:] for place in places)
-        for last in places:
-            source = sources.get(last[1:])
-            if source is None:
-                op = History(last.thread_id, last.ns, wanted, older)
-                reader = Reader(codec, op, PAGE if wanted else min(PAGE, counts[last[1:]]))
-                source = sources[last[1:]] = _Source(reader)
-            found = yield from source.read_to(last.checkpoint_id)
-            if found is not None:
-                yield as_tuple(found)
-                limit = limit and limit - 1
-        if len(places) < size:
-            return
-        size *= 4
+    return History(thread_id, ns, dict(filter or {}), older, limit)
 
 
 def _list_one(
-    conf: Mapping[str, Any],
-    wanted: Mapping[str, Any],
+    config: RunnableConfig,
+    filter: Mapping[str, Any] | None,
     before: RunnableConfig | None,
     limit: int | None,
 ) -> _Steps:
+    """Returns the checkpoints of a thread that have this id."""
+    conf = config["configurable"]
     thread_id, checkpoint_id = str(conf["thread_id"]), _checkpoint_id(conf)
     older = _checkpoint_id(before["configurable"]) if before else None
     if limit == 0 or (older and checkpoint_id and checkpoint_id >= older):
-        return
+        return []
     spaces: list[Namespace] = yield FindNamespaces(thread_id)
+    made = []
     for space in spaces:
         if "checkpoint_ns" in conf and space.ns != str(conf["checkpoint_ns"] or ""):
             continue
         found = yield Load(thread_id, space.ns, checkpoint_id)
-        if found is not None and matches(found.metadata, wanted):
-            yield as_tuple(found)
-
-
-@dataclass(slots=True)
-class _Source:
-    """The checkpoints of one namespace, newest first."""
-
-    reader: Reader
-    page: list[Loaded] = field(default_factory=list)
-    """Read, and not asked for yet: the next one is last."""
-
-    def read_to(self, checkpoint_id: str) -> Generator[ReadOn, Any, Loaded | None]:
-        """That checkpoint, past newer ones; None if it was deleted meanwhile."""
-        while True:
-            while not self.page and not self.reader.exhausted:
-                self.page = (yield ReadOn(self.reader))[::-1]
-            if not self.page or self.page[-1].checkpoint_id < checkpoint_id:
-                return None
-            found = self.page.pop()
-            if found.checkpoint_id == checkpoint_id:
-                return found
+        if found is not None and matches(found.metadata, filter or {}):
+            made.append(as_tuple(found))
+    return made
 
 
 # --- what others see -------------------------------------------------------------------------

@@ -7,7 +7,6 @@ Anything else is new input, which ends whatever the thread was waiting for.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -325,7 +324,9 @@ def _null_task(state: ThreadState, run_id: str | None) -> str:
 
 
 def _mark_of(run_id: str | None) -> str:
-    return hashlib.sha256(run_id.encode()).hexdigest()[:8] if run_id else "0" * 8
+    from hashlib import sha256  # brings OpenSSL along
+
+    return sha256(run_id.encode()).hexdigest()[:8] if run_id else "0" * 8
 
 
 def _was_written(state: ThreadState, run_id: str | None) -> bool:

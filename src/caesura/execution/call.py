@@ -7,7 +7,6 @@ the run do it. The future it returns is a ``concurrent.futures.Future`` in sync 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -251,6 +250,8 @@ def log_unawaited(scope: TaskScope, future: Any) -> None:
     """A task whose result nobody took failed: the run goes on, the failure is logged."""
     error = None if future.cancelled() else future.exception()
     if error is not None and not isinstance(error, GraphInterrupt):
+        import logging
+
         logging.getLogger("caesura").error(
             "A task called by %r failed and its result was never taken: %r", scope.task.name, error
         )

@@ -13,8 +13,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from caesura.asking import Question
 from caesura.checkpoint.operations import InterruptRow
@@ -33,6 +32,9 @@ from caesura.execution.watch import Watch
 from caesura.interrupts.lifecycle import as_interrupt
 from caesura.runtime import ExecutionInfo, RunControl, Runtime, no_heartbeat
 from caesura.warnings import InterruptDigestWarning
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 Sink = Callable[["Frame", str, Any, str | None], None]
 

@@ -229,6 +229,8 @@ def _accept(op: Accept) -> Calls:
 
 
 def _history(op: History) -> Calls:
+    if op.thread_id is None or op.ns is None:
+        raise NotImplementedError("A saver of another package lists one thread and namespace.")
     config = thread_config(op.thread_id, op.ns, None)
     before = thread_config(op.thread_id, op.ns, op.before) if op.before else None
     how = {"filter": dict(op.filter) or None, "before": before, "limit": op.limit}

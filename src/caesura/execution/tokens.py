@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
-import platform
 import threading
+from functools import cache
 from weakref import WeakValueDictionary
 
-_HOST = platform.node()
 _naming = threading.Lock()
+
+
+@cache
+def _host() -> str:
+    import platform  # a program that claims nothing needs none of it
+
+    return platform.node()
 
 
 class RunToken:
@@ -27,7 +33,7 @@ class RunToken:
         """The name. May be asked for in any thread."""
         with _naming:
             if self._text is None:
-                self._text = f"{_HOST}|{os.getpid()}|{os.urandom(16).hex()}"
+                self._text = f"{_host()}|{os.getpid()}|{os.urandom(16).hex()}"
                 _alive[self._text] = self
             return self._text
 
@@ -42,13 +48,13 @@ _alive: WeakValueDictionary[str, RunToken] = WeakValueDictionary()
 
 def runs_here(token: str) -> bool:
     """True if the run certainly goes on: on this host, in a process that lives."""
-    return token.split("|")[0] == _HOST and is_alive(token)
+    return token.split("|")[0] == _host() and is_alive(token)
 
 
 def is_alive(token: str) -> bool:
     """False if the run has certainly ended. A run on another host counts as alive."""
     host, pid, _ = token.split("|")
-    if host != _HOST:
+    if host != _host():
         return True
     if int(pid) == os.getpid():
         return token in _alive

@@ -7,7 +7,6 @@ node, each join edge a barrier channel ``join:<a>+<b>:<end>``.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, get_args, get_origin
@@ -244,6 +243,8 @@ class StateGraph(Generic[StateT, ContextT, InputT, OutputT]):
 
     def _warn_if_compiled(self, what: str) -> None:
         if self.compiled:
+            import logging
+
             logging.getLogger("caesura").warning(
                 "Adding a %s to a graph that has already been compiled. "
                 "This will not be reflected in the compiled graph.",

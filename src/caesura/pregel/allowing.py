@@ -9,11 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from caesura.checkpoint.serde.reachable import collect_types
-
 declared_types: set[type] = set()
 
 
 def declare(annotations: Iterable[Any]) -> None:
     """Allow the classes reachable from ``annotations``."""
-    declared_types.update(collect_types([a for a in annotations if a is not None]))
+    declared_types.update(_collected([a for a in annotations if a is not None]))
+
+
+def allowed_types(schemas: Iterable[Any]) -> set[type]:
+    """What a program with these schemas may read: their classes, and all that were declared."""
+    return declared_types.union(_collected(schemas))
+
+
+def _collected(annotations: Iterable[Any]) -> list[type]:
+    from caesura.checkpoint.serde.reachable import collect_types  # brings the serializer along
+
+    return collect_types(annotations)

@@ -6,7 +6,6 @@ many. With ``return_exceptions`` a failure stands in the place of its result.
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any
@@ -36,13 +35,15 @@ def run_each(
     jobs: Sequence[Job], limit: int | None, return_exceptions: bool
 ) -> Iterator[tuple[int, Any]]:
     """(place, result) of each job as it ends. Raises the first failure, once all have ended."""
-    with concurrent.futures.ThreadPoolExecutor(limit or max(len(jobs), 1)) as pool:
+    from concurrent.futures import ThreadPoolExecutor, as_completed  # few programs need them
+
+    with ThreadPoolExecutor(limit or max(len(jobs), 1)) as pool:
         places = {
             pool.submit(contextvars.copy_context().run, job): place
             for place, job in enumerate(jobs)
         }
         try:
-            for done in concurrent.futures.as_completed(places):
+            for done in as_completed(places):
                 yield places[done], _outcome(done, return_exceptions)
         finally:
             for waiting in places:

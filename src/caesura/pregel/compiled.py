@@ -11,15 +11,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, cast, overload
 
 from caesura.channels.base import BaseChannel
-from caesura.checkpoint.serde.reachable import collect_types
 from caesura.constants import INTERRUPT
 from caesura.core.program import Program
 from caesura.core.turn import Outcome
 from caesura.errors import GraphInterrupt
 from caesura.execution.cache import namespaces_of
 from caesura.execution.context import Frame
-from caesura.execution.sync import SyncDriver
-from caesura.pregel.allowing import declared_types
+from caesura.pregel.allowing import allowed_types, declared_types
 from caesura.pregel.batching import arun_each, configs_of, in_order, limit_of, run_each
 from caesura.pregel.building import (
     NodeBuilder,
@@ -223,7 +221,7 @@ class Pregel(SchemaMethods, ThreadMethods, Generic[RunStateT, RunContextT, RunIn
         before = self._twins.get(id(saver))
         if before is not None and before[0] is saver and before[2] == known:
             return before[1]
-        allowed = {*collect_types(self._schemas), *declared_types}
+        allowed = allowed_types(self._schemas)
         twin = saver.with_allowlist(allowed) if allowed else saver
         self._twins[id(saver)] = (saver, twin, known)
         return twin
@@ -232,7 +230,7 @@ class Pregel(SchemaMethods, ThreadMethods, Generic[RunStateT, RunContextT, RunIn
         """The cache, told what this program's schemas and the tasks of this process declare."""
         told = id(self.cache), len(declared_types)
         if self._told != told and hasattr(self.cache, "allow"):
-            self.cache.allow({*collect_types(self._schemas), *declared_types})
+            self.cache.allow(allowed_types(self._schemas))
             self._told = told
         return self.cache
 
@@ -649,6 +647,8 @@ class Pregel(SchemaMethods, ThreadMethods, Generic[RunStateT, RunContextT, RunIn
         return (*asked, "updates", "values") if (self.debug if debug is None else debug) else asked
 
     def _sync_driver(self, stream: Stream | None) -> Any:
+        from caesura.execution.sync import SyncDriver  # an async program needs little of it
+
         live = stream is not None and stream.live
         return lambda config: SyncDriver(live=live, max_concurrency=config.get("max_concurrency"))
 

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID, uuid4
 
 from caesura.config import find_scope, lenient
 from caesura.constants import CONF
@@ -16,7 +15,6 @@ from caesura.execution.cache import TaskCache
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, Setting, TaskScope
 from caesura.execution.langchain import surrounding_config
-from caesura.execution.listeners import listeners_of
 from caesura.execution.plain import PlainStore, store_of
 from caesura.execution.tokens import is_alive
 from caesura.pregel.configs import (
@@ -29,6 +27,8 @@ from caesura.pregel.configs import (
 from caesura.streaming.modes import Stream
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from caesura.pregel.compiled import Pregel
 
 
@@ -117,6 +117,8 @@ def _listen(setting: Setting) -> None:
     """Find the lifecycle callbacks of the config."""
     callbacks = setting.config.get("callbacks")
     if callbacks:
+        from caesura.execution.listeners import listeners_of
+
         setting.listeners = listeners_of(callbacks)
         if setting.listeners and setting.telling is None:
             setting.telling = _uuid(setting.run_id)
@@ -124,6 +126,8 @@ def _listen(setting: Setting) -> None:
 
 def _uuid(run_id: str | None) -> UUID:
     """The run's id; a new one if it has none of that form."""
+    from uuid import UUID, uuid4  # few programs need them
+
     try:
         return UUID(run_id) if run_id else uuid4()
     except ValueError:

@@ -18,7 +18,7 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple, cast
 
 from caesura.checkpoint import rows
-from caesura.checkpoint.history import Asked, Closing, Headlines, Request, Walk
+from caesura.checkpoint.history import Asked, Request, Rows, Space, Stored, Walks, asked_in
 from caesura.checkpoint.operations import (
     ANY_HEAD,
     Accept,
@@ -145,12 +145,6 @@ WITH RECURSIVE walk ({_ROW}, body) AS (
 )
 SELECT {_ROW}, body, NULL FROM walk"""
 
-_HEADLINES: Final = f"""
-SELECT {_ROW}, NULL, closing FROM thread_checkpoints WHERE thread_id = ? AND ns = ?%s
-ORDER BY checkpoint_id DESC LIMIT ?"""
-NEWEST: Final = _HEADLINES % ""
-NEWEST_BEFORE: Final = _HEADLINES % " AND checkpoint_id < ?"
-
 # The same, where nothing was forked since the full row: all rows since the newest full one. A fork leaves
 # rows between that are of no use, and the walk is broken or, if they are many, cut off by the limit.
 SINCE_FULL: Final = """
@@ -162,10 +156,6 @@ WHERE thread_id = ? AND ns = ? AND checkpoint_id <= ? AND checkpoint_id >= (
 ORDER BY checkpoint_id DESC LIMIT ?"""
 
 _WRITE: Final = "task_id, idx, task_path, channel, value"
-WRITES_BETWEEN: Final = f"""
-SELECT checkpoint_id, {_WRITE} FROM thread_writes
-WHERE thread_id = ? AND ns = ? AND checkpoint_id BETWEEN ? AND ?"""
-
 _COLUMNS: Final = ", ".join(INTERRUPT_COLUMNS)
 _INTERRUPTS: Final = f"SELECT {_COLUMNS} FROM thread_interrupts"
 _WITHIN: Final = "(? = '' OR ns = ? OR substr(ns, 1, ?) = ?)"
@@ -174,6 +164,45 @@ INTERRUPTS_WITHIN: Final = f"{_INTERRUPTS} WHERE thread_id = ? AND {_WITHIN} ORD
 OPEN_OF_THREAD: Final = f"""
 {_INTERRUPTS} WHERE thread_id = ? AND status = 'open' ORDER BY seq"""
 INTERRUPT: Final = f"{_INTERRUPTS} WHERE id = ? AND thread_id = ?"
+
+# A page of checkpoints, of whatever threads: places are ``given`` in the order of `Place` (`_given`). As a
+# condition with IN, SQLite would look at every row.
+_OF_ROW: Final = ", ".join("c." + name for name in (*_ROW.split(", "), "body"))
+ROWS_AT: Final = f"""
+SELECT c.checkpoint_id, c.thread_id, c.ns,
+    (SELECT max(h.checkpoint_id) FROM thread_checkpoints AS h
+     WHERE h.thread_id = c.thread_id AND h.ns = c.ns),
+    (SELECT CASE WHEN n.parent_id = c.checkpoint_id THEN n.closing END FROM thread_checkpoints AS n
+     WHERE n.thread_id = c.thread_id AND n.ns = c.ns AND n.checkpoint_id > c.checkpoint_id
+     ORDER BY n.checkpoint_id LIMIT 1),
+    {_OF_ROW}
+FROM (%s) AS given CROSS JOIN thread_checkpoints AS c
+WHERE c.thread_id = given.column2 AND c.ns = given.column3 AND c.checkpoint_id = given.column1"""
+WRITES_AT: Final = f"""
+SELECT w.checkpoint_id, w.thread_id, w.ns, {_WRITE}
+FROM (%s) AS given CROSS JOIN thread_writes AS w
+WHERE w.thread_id = given.column2 AND w.ns = given.column3 AND w.checkpoint_id = given.column1"""
+INTERRUPTS_OF: Final = f"{_INTERRUPTS} WHERE thread_id IN (%s) ORDER BY seq"
+WALKS: Final = f"""
+WITH RECURSIVE walk (thread_id, ns, {_ROW}, body) AS (
+    SELECT c.thread_id, c.ns, {_OF_ROW} FROM (%s) AS given CROSS JOIN thread_checkpoints AS c
+    WHERE c.thread_id = given.column2 AND c.ns = given.column3 AND c.checkpoint_id = given.column1
+    UNION ALL
+    SELECT c.thread_id, c.ns, {_OF_ROW} FROM walk CROSS JOIN thread_checkpoints AS c
+    WHERE walk.weight > 0
+        AND c.thread_id = walk.thread_id AND c.ns = walk.ns AND c.checkpoint_id = walk.parent_id
+)
+SELECT thread_id, ns, {_ROW}, body FROM walk"""
+_SHORT: Final = 32
+"""Rows of a walk that is read with others, at most: to go from row to row takes longer for each."""
+
+
+@cache
+def _given(sql: str, width: int, count: int) -> str:
+    """``sql``, which is about ``count`` things that have ``width`` parameters each."""
+    one = "(" + ", ".join("?" * width) + ")"
+    return sql % ("VALUES " + ", ".join([one] * count))
+
 
 # A checkpoint with all that hangs on it, from three tables in one statement: one round trip, and read at
 # one moment without a transaction. Each table's columns stand in places of their type.
@@ -463,7 +492,7 @@ def _walk(thread_id: str, ns: str, checkpoint_id: str) -> Generator[Statement, A
 
 
 def read_on(dialect: Dialect, codec: Codec, op: ReadOn) -> Statements:
-    """`ReadOn`: the next page of a history, read at one moment."""
+    """`ReadOn`: the next page of a history, read at one moment, in few statements for all of it."""
     yield READ
     steps, answer = op.reader.page(), None
     while True:
@@ -471,28 +500,54 @@ def read_on(dialect: Dialect, codec: Codec, op: ReadOn) -> Statements:
             request = steps.send(answer)
         except StopIteration as done:
             return done.value
-        answer = yield from _answer(codec, op.reader.op.thread_id, op.reader.op.ns, request)
+        answer = yield from _answer(dialect, codec, request)
 
 
-def _answer(codec: Codec, thread_id: str, ns: str, request: Request) -> Statements:
-    space = (thread_id, ns)
-    if isinstance(request, Headlines):
-        if request.before is None:
-            found = yield NEWEST, (*space, request.limit)
+def _answer(dialect: Dialect, codec: Codec, request: Request) -> Statements:
+    if isinstance(request, FindCheckpoints):
+        return (yield from find_checkpoints(dialect, codec, request))
+    if isinstance(request, Rows):
+        if isinstance(request.places, FindCheckpoints):
+            places, values = _places(request.places, request.places.limit)
+            found = yield ROWS_AT % places, values
         else:
-            found = yield NEWEST_BEFORE, (*space, request.before, request.limit)
-        return [Row._make(r) for r in found]
-    if isinstance(request, Walk):
-        walked = rows.trace((yield from _range(*space, request.row)), request.row.checkpoint_id)
-        if walked and not walked[0].weight:
-            return walked
-        return (yield from _walk(*space, request.row.checkpoint_id))
+            found = yield _given(ROWS_AT, 3, len(request.places)), _flat(request.places)
+        return [Stored(Place._make(r[:3]), r[3], Row(*r[5:]), r[4]) for r in found]
     if isinstance(request, Asked):
-        return _unseal(codec, (yield INTERRUPTS_WITHIN, (thread_id, *_within(ns))))
-    if isinstance(request, Closing):
-        return (yield from _closing_of(thread_id, ns, request.checkpoint_id))
-    found = yield WRITES_BETWEEN, (*space, request.first, request.last)
-    return [(r[0], WriteRow._make(r[1:])) for r in found]
+        threads = list(dict.fromkeys(thread_id for thread_id, _ in request.spaces))
+        found = yield _given(INTERRUPTS_OF, 1, len(threads)), threads
+        return asked_in(codec, request, found)
+    if isinstance(request, Walks):
+        return (yield from _walks(request.ends))
+    found = yield _given(WRITES_AT, 3, len(request.places)), _flat(request.places)
+    return [(Place._make(r[:3]), WriteRow._make(r[3:])) for r in found]
+
+
+def _flat(given: Iterable[Sequence[Any]]) -> list[Any]:
+    return [value for each in given for value in each]
+
+
+def _walks(ends: Sequence[tuple[Space, Row]]) -> Generator[Statement, Any, list[list[Row]]]:
+    """Several short walks come in one statement, others by themselves."""
+    short = [Place(row.checkpoint_id, *s) for s, row in ends if rows.longest(row) <= _SHORT]
+    found: dict[Space, list[Row]] = {}
+    if len(short) > 1:
+        for thread_id, ns, *columns in (yield _given(WALKS, 3, len(short)), _flat(short)):
+            found.setdefault((thread_id, ns), []).append(Row(*columns))
+    made = []
+    for space, row in ends:
+        if space in found:
+            made.append(rows.walk(found[space], row.checkpoint_id))
+        else:
+            made.append((yield from _walk_to(space, row)))
+    return made
+
+
+def _walk_to(space: Space, row: Row) -> Generator[Statement, Any, list[Row]]:
+    walked = rows.trace((yield from _range(*space, row)), row.checkpoint_id)
+    if walked and not walked[0].weight:
+        return walked
+    return (yield from _walk(*space, row.checkpoint_id))
 
 
 def _closing_of(
@@ -717,9 +772,9 @@ GROUP BY thread_id, ns"""
 
 
 _PLACES: Final = """
-SELECT checkpoint_id, thread_id, ns, %s FROM thread_checkpoints WHERE %s
-ORDER BY checkpoint_id DESC, thread_id DESC, ns DESC LIMIT ?"""
-_FEW: Final = 256
+SELECT checkpoint_id AS column1, thread_id AS column2, ns AS column3, %s FROM thread_checkpoints
+WHERE %s ORDER BY checkpoint_id DESC, thread_id DESC, ns DESC LIMIT ?"""
+_FEW: Final = 64
 _MANY: Final = 16_384
 """Checkpoints whose metadata are read at a time to find some, first and later on."""
 
@@ -745,25 +800,30 @@ def find_namespaces(dialect: Dialect, codec: Codec, op: FindNamespaces) -> State
 
 def find_checkpoints(dialect: Dialect, codec: Codec, op: FindCheckpoints) -> Statements:
     """`FindCheckpoints`: the key serves, and its order does within one namespace."""
-    column, before = "metadata" if op.filter else "NULL", op.before
     size = max(op.limit, _FEW) if op.filter else op.limit
     found: list[Place] = []
     while True:
-        terms, values = ["true"], []
-        for name, value in (("thread_id = ?", op.thread_id), ("ns = ?", op.ns)):
-            if value is not None:
-                terms.append(name)
-                values.append(value)
-        if before is not None:
-            terms.append("(checkpoint_id, thread_id, ns) < (?, ?, ?)")
-            values += before
-        page = yield _PLACES % (column, " AND ".join(terms)), (*values, size)
+        page = yield _places(op, size)
         for *place, metadata in page:
             if not op.filter or rows.matches(codec.decode(metadata), op.filter):
                 found.append(Place(*place))
         if len(page) < size or len(found) >= op.limit:
             return found[: op.limit]
-        before, size = Place(*page[-1][:3]), min(4 * size, _MANY)
+        op, size = op._replace(before=Place(*page[-1][:3])), min(4 * size, _MANY)
+
+
+def _places(op: FindCheckpoints, size: int) -> Statement:
+    """The newest places that are asked for, and the metadata there if those decide."""
+    terms, values = ["true"], []
+    for name, value in (("thread_id = ?", op.thread_id), ("ns = ?", op.ns)):
+        if value is not None:
+            terms.append(name)
+            values.append(value)
+    if op.before is not None:
+        terms.append("(checkpoint_id, thread_id, ns) < (?, ?, ?)")
+        values += op.before
+    column = "metadata" if op.filter else "NULL"
+    return _PLACES % (column, " AND ".join(terms)), (*values, size)
 
 
 def find_runs(dialect: Dialect, codec: Codec, op: FindRuns) -> Statements:

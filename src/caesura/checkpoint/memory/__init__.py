@@ -11,11 +11,12 @@ import heapq
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
 from caesura.checkpoint import rows
-from caesura.checkpoint.history import Asked, Closing, Headlines, Request, Walk
+from caesura.checkpoint.history import Asked, Request, Rows, Space, Stored, Walks, asked_in
 from caesura.checkpoint.operations import (
     ANY_HEAD,
     Accept,
@@ -266,26 +267,41 @@ class InMemorySaver(EngineSaver):
                     request = steps.send(answer)
                 except StopIteration as done:
                     return cast("list[Loaded]", done.value)
-                answer = self._answer(op.reader.op, request)
+                answer = self._answer(request)
 
-    def _answer(self, op: History, request: Request) -> Any:
-        thread = self._threads.get(op.thread_id, _Thread())
-        space = thread.spaces.get(op.ns, _Space())
-        if isinstance(request, Headlines):
-            before = request.before
-            ids = sorted((i for i in space.rows if before is None or i < before), reverse=True)
-            return [space.rows[i] for i in ids[: request.limit]]
-        if isinstance(request, Walk):
-            return _walk(space, request.row.checkpoint_id)
+    def _answer(self, request: Request) -> Any:
+        if isinstance(request, FindCheckpoints):
+            return self._find_checkpoints(request)
+        if isinstance(request, Rows):
+            find = request.places
+            places = self._find_checkpoints(find) if isinstance(find, FindCheckpoints) else find
+            return [row for place in places if (row := self._stored(place)) is not None]
         if isinstance(request, Asked):
-            within = [c for c in thread.interrupts.values() if lifecycle.is_within(c[_NS], op.ns)]
-            return [self._unseal(c) for c in within]
-        if isinstance(request, Closing):
-            return None
-        first, last = request
-        found = [(i, row) for i, ws in space.writes.items() for row in ws.values()]
-        found += [(i, rows.packed_row(closing, "")) for i, closing in space.closed.items()]
-        return [(i, row) for i, row in found if first <= i <= last]
+            threads = [self._threads.get(i) for i in {thread_id for thread_id, _ in request.spaces}]
+            sealed = [c for thread in threads if thread for c in thread.interrupts.values()]
+            return asked_in(self.codec, request, sealed)
+        if isinstance(request, Walks):
+            return [
+                rows.walk(_walk(self._seen(*space), row.checkpoint_id), row.checkpoint_id)
+                for space, row in request.ends
+            ]
+        return [
+            (place, write)
+            for place in request.places
+            for write in self._seen(*place[1:]).writes.get(place.checkpoint_id, {}).values()
+        ]
+
+    def _seen(self, thread_id: str, ns: str) -> _Space:
+        """A space as it is, if there is one."""
+        thread = self._threads.get(thread_id)
+        return (thread and thread.spaces.get(ns)) or _Space()
+
+    def _stored(self, place: Place) -> Stored | None:
+        space = self._seen(place.thread_id, place.ns)
+        row = space.rows.get(place.checkpoint_id)
+        return row and Stored(
+            place, cast(str, space.head), row, space.closed.get(row.checkpoint_id)
+        )
 
     # --- writes ---
 
@@ -450,19 +466,28 @@ class InMemorySaver(EngineSaver):
         with self._lock:
             names = self._threads if op.thread_id is None else [op.thread_id]
             found = [
-                (Place(checkpoint_id, name, ns), row.metadata)
+                Place(checkpoint_id, name, ns)
                 for name in names
                 if (thread := self._threads.get(name))
                 for ns, space in thread.spaces.items()
                 if op.ns is None or op.ns == ns
-                for checkpoint_id, row in space.rows.items()
+                for checkpoint_id in self._newest_of(space, op, (name, ns))
             ]
+        return heapq.nlargest(op.limit, found)
+
+    def _newest_of(self, space: _Space, op: FindCheckpoints, name: Space) -> Iterable[str]:
+        """The newest of a space that are asked for, as many as could be among the newest of all."""
+        ids: Iterable[str] = space.rows
         if op.before is not None:
-            found = [pair for pair in found if pair[0] < op.before]
+            last, *others = op.before
+            same = name < tuple(others)
+            ids = [id for id in ids if id < last or (same and id == last)]
         if op.filter:
-            decode = self.codec.decode
-            found = [pair for pair in found if rows.matches(decode(pair[1]), op.filter)]
-        return [place for place, _ in heapq.nlargest(op.limit, found)]
+            decode, stored = self.codec.decode, space.rows
+            newest = sorted(ids, reverse=True)
+            matching = (i for i in newest if rows.matches(decode(stored[i].metadata), op.filter))
+            return islice(matching, op.limit)
+        return ids if len(space.rows) <= op.limit else heapq.nlargest(op.limit, ids)
 
     def _find_runs(self, op: FindRuns) -> list[str]:
         wanted = set(op.run_ids)
