@@ -39,16 +39,25 @@ class Cost(NamedTuple):
 # What it took when this was written; a change that raises a number should be worth it. A loop step is one
 # statement, which adds a checkpoint and what its task wrote. A task of a fan-out, and a call of a @task, is
 # one statement, which adds its result, so that it is not run again (the `Send`s themselves are stored many
-# to a statement). A pause looks for the thread, stores the input, the step that begins, and the question. A
+# to a statement). A turn reads the thread, perhaps in two, and stores the input, the step that begins, and
+# the one that ends. A pause looks for the thread, stores the input, the step that begins, and the question. A
 # resume reads the thread, accepts the answer, and stores the step that it ends.
 ON_SQLITE = {
     "loop step": Cost(1, 1, 380),
     "fan-out task": Cost(1, 1, 265),
     "task call": Cost(1, 1, 345),
+    "turn": Cost(4.5, 4, 1150),
     "pause": Cost(6, 4, 760),
     "resume": Cost(11, 3, 370),
 }
-ROUND_TRIPS = {"loop step": 1, "fan-out task": 1, "task call": 1, "pause": 4, "resume": 4}
+ROUND_TRIPS = {
+    "loop step": 1,
+    "fan-out task": 1,
+    "task call": 1,
+    "turn": 5,
+    "pause": 4,
+    "resume": 4,
+}
 
 
 class Count(TypedDict):
@@ -121,6 +130,16 @@ def pause(saver: Any, units: int, measured: Callable[[], None]) -> None:
         graph.invoke({"log": []}, config(thread))
 
 
+def turns(saver: Any, units: int, measured: Callable[[], None]) -> None:
+    """New input on a thread that waits for nobody."""
+    builder = StateGraph(Log)
+    builder.add_node("work", lambda s: {"log": ["hi"]})
+    graph = builder.add_edge(START, "work").compile(checkpointer=saver)
+    measured()
+    for _ in range(units):
+        graph.invoke({"log": ["ho"]}, config(0))
+
+
 def resume(saver: Any, units: int, measured: Callable[[], None]) -> None:
     """Threads that waited and end."""
     graph = asking(saver)
@@ -135,6 +154,7 @@ PROGRAMS: dict[str, Callable[[Any, int, Callable[[], None]], None]] = {
     "loop step": loop,
     "fan-out task": fan_out,
     "task call": calls,
+    "turn": turns,
     "pause": pause,
     "resume": resume,
 }

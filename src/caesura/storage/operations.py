@@ -100,6 +100,11 @@ _EXISTS: Final = (
     "SELECT 1 FROM thread_checkpoints WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?"
 )
 
+_WITHIN: Final = "(? = '' OR ns = ? OR substr(ns, 1, ?) = ?)"
+_WAITS: Final = (
+    f"SELECT 1 FROM thread_interrupts WHERE thread_id = ? AND status = 'open' AND {_WITHIN}"
+)
+
 _INSERT_ROW: Final = f"""
 INSERT INTO thread_checkpoints (thread_id, ns, {_ROW}, body, closing, follows)
 SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"""
@@ -112,10 +117,12 @@ PUT_ROW: Final = _INSERT_ROW + " WHERE true" + _REPLACING
 
 
 @cache
-def insert_row_if_head(dialect: Dialect, sync: Sync, nested: bool = False) -> str:
+def insert_row_if_head(dialect: Dialect, sync: Sync, nested: bool, if_idle: bool) -> str:
     """The statement that stores a checkpoint, if the newest one is the last parameter ('': none). If it
-    is ``nested``, three more name the checkpoint that must be there."""
+    is ``nested``, three more name the checkpoint that must be there; ``if_idle``, and five more, in what
+    namespace, nobody may be waited for."""
     under = f" AND EXISTS ({_EXISTS}{dialect.holding})" if nested else ""
+    under += f" AND NOT EXISTS ({_WAITS})" if if_idle else ""
     return f"""{_INSERT_ROW} WHERE coalesce((
     SELECT checkpoint_id FROM thread_checkpoints WHERE thread_id = ? AND ns = ?
     ORDER BY checkpoint_id DESC LIMIT 1{dialect.holding}), '') = ?{under}{dialect.also(sync)}{_REPLACING}"""
@@ -158,7 +165,6 @@ ORDER BY checkpoint_id DESC LIMIT ?"""
 _WRITE: Final = "task_id, idx, task_path, channel, value"
 _COLUMNS: Final = ", ".join(INTERRUPT_COLUMNS)
 _INTERRUPTS: Final = f"SELECT {_COLUMNS} FROM thread_interrupts"
-_WITHIN: Final = "(? = '' OR ns = ? OR substr(ns, 1, ?) = ?)"
 _LIVE: Final = "(status = 'open' OR (status = 'answered' AND done = 0))"
 INTERRUPTS_WITHIN: Final = f"{_INTERRUPTS} WHERE thread_id = ? AND {_WITHIN} ORDER BY seq"
 OPEN_OF_THREAD: Final = f"""
@@ -340,6 +346,10 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
         puts = [(put, [], _seal(codec, put)) for put in op.closing if not rows.only_writes(put)]
     else:
         puts = [(put, *_encode_put(codec, put)) for put in op.closing]
+    may_be_idle = op.withdraw is not None and direct and not (puts or writes or dialect.freezing)
+    # Mostly there is nothing to take back, and where writers are alone, one statement sees that.
+    if may_be_idle and (yield _insertion(dialect, op, row, if_idle=True)):
+        return rows.chain_after(row, op.chain)
     if not direct or puts or writes or op.withdraw is not None:
         yield Begin(True, op.thread_id, op.sync)
     if row.weight and not direct and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
@@ -392,15 +402,14 @@ def _insert(dialect: Dialect, op: Commit, row: Row) -> Statements:
     yield PUT_ROW, (*space, *row, op.checkpoint_id)
 
 
-def _insertion(dialect: Dialect, op: Commit, row: Row) -> Statement:
+def _insertion(dialect: Dialect, op: Commit, row: Row, *, if_idle: bool = False) -> Statement:
     """Statement that stores a row after the head that it expects; that is ``follows``, if not its parent."""
     space, head = (op.thread_id, op.ns), op.expected_head or ""
     follows = None if op.expected_head == op.parent_id else head
-    values = (*space, *row, follows, *space, head)
-    if op.under is None:
-        return insert_row_if_head(dialect, op.sync), values
-    under = (op.thread_id, *op.under)
-    return insert_row_if_head(dialect, op.sync, nested=True), (*values, *under)
+    under = (op.thread_id, *op.under) if op.under is not None else ()
+    idle = (op.thread_id, *_within(op.ns)) if if_idle else ()
+    sql = insert_row_if_head(dialect, op.sync, bool(under), if_idle)
+    return sql, (*space, *row, follows, *space, head, *under, *idle)
 
 
 def _require_stored(op: Commit, stored: int) -> Statements:
