@@ -449,13 +449,16 @@ def _whole(stored: Any) -> WriteRow:
 
 def with_closing(writes: Iterable[WriteRow], closing: bytes | None) -> list[WriteRow]:
     """All writes on a checkpoint, of which those stored by themselves came first."""
-    if closing is None:
-        return list(writes)
-    both = {(write.task_id, write.idx): write for write in writes}
-    for write in unpack_writes(closing):
-        if write.idx < 0 or (write.task_id, write.idx) not in both:
-            both[write.task_id, write.idx] = write
-    return list(both.values())
+    return list(writes) if closing is None else merged([*writes, *unpack_writes(closing)])
+
+
+def merged(writes: Iterable[WriteRow]) -> list[WriteRow]:
+    """What stays of writes that come one after the other: the first, of special channels the last."""
+    kept: dict[tuple[str, int], WriteRow] = {}
+    for write in writes:
+        if write.idx < 0 or (write.task_id, write.idx) not in kept:
+            kept[write.task_id, write.idx] = write
+    return list(kept.values())
 
 
 _write_order = attrgetter("task_path", "task_id", "idx")
