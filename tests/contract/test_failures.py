@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import operator
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, TypedDict
 
 import pytest
 
 from caesura.callbacks import GraphCallbackHandler, GraphInterruptEvent
-from caesura.checkpoint.operations import Commit, PutWrites
+from caesura.checkpoint.operations import Commit, PutTogether, PutWrites
 from caesura.errors import (
     GraphInterrupt,
     NodeError,
@@ -40,6 +40,11 @@ def graph(saver: Any, handler: Any = None, /, **nodes: Any) -> Any:
     for name, node in nodes.items():
         builder.add_node(name, node).add_edge(START, name)
     return builder.compile(checkpointer=saver)
+
+
+def puts_of(op: Any) -> Sequence[PutWrites]:
+    """What an operation stores of tasks, the checkpoint apart."""
+    return op.puts if isinstance(op, PutTogether) else [op] if isinstance(op, PutWrites) else []
 
 
 def says_ok(state: State) -> Any:
@@ -142,8 +147,8 @@ def test_a_handler_in_a_step_after_a_resume_asks_and_is_answered(
     for op in watched.performed:
         if isinstance(op, Commit):
             stored.add(op.checkpoint_id)
-        elif isinstance(op, PutWrites):
-            assert op.checkpoint_id in stored, "writes on a checkpoint that does not exist"
+        for put in puts_of(op):
+            assert put.checkpoint_id in stored, "writes on a checkpoint that does not exist"
 
 
 class ShopError(ConnectionError):

@@ -28,6 +28,7 @@ from caesura.checkpoint.operations import (
     History,
     Load,
     Prune,
+    PutTogether,
     PutWrites,
     TaskWrites,
 )
@@ -268,6 +269,13 @@ def operations(walker: Walker) -> list[Any]:
             mended=True,
             expected_head=head,
         ),
+        PutTogether(
+            [
+                PutWrites(THREAD, "", head, "t0", "p", [("m", 1)], done=True, mended=True),
+                PutWrites(THREAD, "", head, "t1", "p", [("m", 1)] * 200),
+                PutWrites(THREAD, "", head, "t2", "p", [], opened=opened, expected_head=head),
+            ]
+        ),
         Accept(
             THREAD,
             [Answer("i1", 1), Answer("i2", 2)],
@@ -294,7 +302,9 @@ def apart(steps: Any) -> Any:
             answer = yield said
 
 
-@pytest.mark.parametrize("kind", [Commit, PutWrites, Accept], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize(
+    "kind", [Commit, PutWrites, PutTogether, Accept], ids=lambda kind: kind.__name__
+)
 def test_an_operation_that_fails_at_any_statement_leaves_nothing_half_stored(
     path: str, saver: SqliteSaver, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:

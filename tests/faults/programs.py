@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypedDict
 
-from caesura.checkpoint.operations import Accept, Commit, PutWrites
+from caesura.checkpoint.operations import Accept, Commit, PutTogether, PutWrites
 from caesura.config import get_config
 from caesura.constants import ERROR, SCHEDULED
 from caesura.errors import AlreadyAnsweredError, EmptyInputError, NodeError
@@ -26,6 +26,8 @@ def finished_tasks(performed: Iterable[Any]) -> set[str]:
     for op in list(performed):
         if isinstance(op, PutWrites):
             puts.append(op)
+        elif isinstance(op, PutTogether):
+            puts.extend(op.puts)
         elif isinstance(op, Commit):
             puts.extend(op.closing)
     wrote = {p.task_id: {channel for channel, _ in p.writes} for p in puts if p.writes}

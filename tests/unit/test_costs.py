@@ -6,6 +6,7 @@ thread nor making tables counts. A program has two-digit numbers only, so that b
 
 from __future__ import annotations
 
+import asyncio
 import operator
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -37,23 +38,26 @@ class Cost(NamedTuple):
 
 
 # What it took when this was written; a change that raises a number should be worth it. A loop step is one
-# statement, which adds a checkpoint and what its task wrote. A task of a fan-out, and a call of a @task, is
-# one statement, which adds its result, so that it is not run again (the `Send`s themselves are stored many
-# to a statement). A turn reads the thread, perhaps in two, and stores the input, the step that begins, and
-# the one that ends. A pause looks for the thread, stores the input, the step that begins, and the question. A
-# resume reads the thread, accepts the answer, and stores the step that it ends.
+# statement, which adds a checkpoint and what its task wrote. Tasks of a fan-out that end together are stored
+# with that statement, and the `Send`s many to a statement. A call of a @task is one statement, which adds
+# its result, so that it is not run again; of calls that end together 64 are. A turn reads the thread, perhaps
+# in two, and stores the input, the step that begins, and the one that ends. A pause looks for the thread,
+# stores the input, the step that begins, and the question. A resume reads the thread, accepts the answer,
+# and stores the step that it ends.
 ON_SQLITE = {
     "loop step": Cost(1, 1, 380),
-    "fan-out task": Cost(1, 1, 265),
+    "fan-out task": Cost(0, 0, 235),
     "task call": Cost(1, 1, 345),
+    "call at once": Cost(0, 0, 345),
     "turn": Cost(4.5, 4, 1150),
     "pause": Cost(6, 4, 760),
     "resume": Cost(11, 3, 370),
 }
 ROUND_TRIPS = {
     "loop step": 1,
-    "fan-out task": 1,
+    "fan-out task": 0,
     "task call": 1,
+    "call at once": 0,
     "turn": 5,
     "pause": 4,
     "resume": 4,
@@ -88,14 +92,33 @@ def loop(saver: Any, units: int, measured: Callable[[], None]) -> None:
 
 
 def fan_out(saver: Any, units: int, measured: Callable[[], None]) -> None:
-    """`Send`s in one step."""
+    """`Send`s in one step, that end in one round of the event loop."""
+
+    async def work(given: Any) -> Any:
+        return {"log": [given["i"]]}
+
     builder = StateGraph(Log)
-    builder.add_node("work", lambda s: {"log": [s["i"]]})
+    builder.add_node("work", work)
     builder.add_conditional_edges(
         START, lambda s: [Send("work", {"i": 10 + i}) for i in range(units)], ["work"]
     )
     measured()
-    builder.compile(checkpointer=saver).invoke({"log": []}, config(0))
+    asyncio.run(builder.compile(checkpointer=saver).ainvoke({"log": []}, config(0)))
+
+
+def calls_at_once(saver: Any, units: int, measured: Callable[[], None]) -> None:
+    """Calls of a task, that end in one round of the event loop."""
+
+    @task
+    async def work(n: int) -> int:
+        return n + 1
+
+    @entrypoint(checkpointer=saver)
+    async def flow(n: int) -> int:
+        return sum(await asyncio.gather(*[work(n) for _ in range(units)])) % 10 + 10
+
+    measured()
+    asyncio.run(flow.ainvoke(10, config(0)))
 
 
 def calls(saver: Any, units: int, measured: Callable[[], None]) -> None:
@@ -155,6 +178,7 @@ PROGRAMS: dict[str, Callable[[Any, int, Callable[[], None]], None]] = {
     "fan-out task": fan_out,
     "task call": calls,
     "turn": turns,
+    "call at once": calls_at_once,
     "pause": pause,
     "resume": resume,
 }
@@ -216,7 +240,8 @@ def one_more(few: Cost, many: Cost) -> Cost:
 def test_one_more_costs_sqlite_no_more_than_it_did(program: str, tmp_path: Path) -> None:
     few, many = (spent(tmp_path / str(units), program, units) for units in (FEW, MANY))
     cost, most = one_more(few, many), ON_SQLITE[program]
-    assert all(c > 0 for c in cost), f"nothing was counted: {cost}"
+    assert few.statements, "nothing was counted"
+    assert cost.bytes > 0, f"nothing was stored: {cost}"
     assert all(c <= m for c, m in zip(cost, most, strict=True)), f"{cost} > {most}"
 
 
@@ -249,7 +274,8 @@ def test_one_more_takes_no_more_round_trips_to_postgres_than_it_did(
             PROGRAMS[program](saver, units, sent.clear)
             counts.append(len(sent))
     cost = (counts[1] - counts[0]) / (MANY - FEW)
-    assert 0 < cost <= ROUND_TRIPS[program]
+    assert counts[0], "nothing was counted"
+    assert cost <= ROUND_TRIPS[program]
 
 
 # --- reading ---------------------------------------------------------------------------------

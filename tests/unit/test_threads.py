@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from caesura.execution import threads
-from caesura.execution.threads import do_instead_of_waiting, spawn
+from caesura.execution.threads import do_instead_of_waiting, go_on, spawn
 from caesura.func import entrypoint, task
 
 PATIENCE = 20.0
@@ -69,6 +69,25 @@ def test_a_job_that_no_thread_has_begun_is_done_by_who_waits(
     assert ran == [threading.get_ident()]
     do_instead_of_waiting(job)
     assert len(ran) == 1
+
+
+def test_what_is_to_go_on_holds_up_nobody_who_waits(no_thread_comes: threads._Queue) -> None:
+    ran: list[str] = []
+
+    def job() -> None:
+        go_on(lambda: ran.append("went on"))
+        ran.append("job")
+
+    spawn(job)
+    do_instead_of_waiting(job)
+    assert ran == ["job"]
+    job()
+    assert ran == ["job", "went on", "job"]
+    over = threading.Event()
+    spawn(over.set)
+    threads._Worker()
+    assert over.wait(PATIENCE)
+    assert ran[3:] == ["went on"]
 
 
 def test_jobs_within_jobs_leave_room_on_the_stack(no_thread_comes: threads._Queue) -> None:

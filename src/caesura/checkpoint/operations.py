@@ -21,6 +21,7 @@ InterruptStatus = Literal["open", "answered", "withdrawn", "superseded"]
 Sync = Literal["lazy", "usual", "now"]
 """When what an operation stored survives a crash of the machine: within a second; as the database is set
 up; before the operation returns. The death of a process undoes none of them."""
+_URGENCY: Final[Sequence[Sync]] = ("lazy", "usual", "now")
 SHAPE: Final = 4
 """The form of checkpoints that the engine stores, and the newest that it reads."""
 NO_FILTER: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -219,6 +220,25 @@ class PutWrites:
     early: bool = False
     """May come before its checkpoint, as those of LangGraph's own loop do."""
     sync: Sync = "usual"
+
+
+class PutTogether(NamedTuple):
+    """Store what several tasks left on one checkpoint, as `PutWrites` one after the other would → None.
+
+    All of it is stored or nothing: if one of ``puts`` is refused, all are.
+    """
+
+    puts: Sequence[PutWrites]
+
+    @property
+    def thread_id(self) -> str:
+        """The thread of all of them."""
+        return self.puts[0].thread_id
+
+    @property
+    def sync(self) -> Sync:
+        """When all of it is durable."""
+        return max((put.sync for put in self.puts), key=_URGENCY.index)
 
 
 class Flush(NamedTuple):

@@ -468,6 +468,15 @@ def packed_row(closing: bytes, follower: str) -> WriteRow:
     return WriteRow(follower, _PACKED, "", "", closing)
 
 
+def merged(writes: Iterable[WriteRow]) -> list[WriteRow]:
+    """What stays of writes that come one after the other: the first, of special channels the last."""
+    kept: dict[tuple[str, int], WriteRow] = {}
+    for write in writes:
+        if write.idx < 0 or (write.task_id, write.idx) not in kept:
+            kept[write.task_id, write.idx] = write
+    return list(kept.values())
+
+
 def read_writes(
     codec: Codec, stored: Iterable[WriteRow], closing: bytes | None = None
 ) -> list[Written]:

@@ -7,8 +7,9 @@ calls, so sync and async runs cannot differ.
 A step goes: plan the tasks; set aside those that cannot get further (finished before, or waiting
 for a person); take from the cache, if there is one, what it knows of the others; run the rest;
 *settle* each as it ends, which stores its writes beside the checkpoint, so that it is never run
-again; when all have ended, fold the writes into the state and save it as the next checkpoint. The
-writes of the task that ends last are stored in the same transaction as the checkpoint they lead to.
+again; when all have ended, fold the writes into the state and save it as the next checkpoint. Tasks
+that have ended by the time that the loop looks are stored together (`core.storing`), and the writes of
+those that end last, in the same transaction as the checkpoint they lead to.
 A pause stores the interrupts and ends the run. Steps are stored lazily, unless the run is to be "sync":
 the database may take a moment to write them to its disk; a pause, an answer and the end of the run do not
 count before all of it is there. So the last step is not stored lazily, where it is known to be the last.
@@ -22,7 +23,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from caesura.callbacks import GraphInterruptEvent, GraphLifecycleStatus, GraphResumeEvent
-from caesura.checkpoint.operations import Commit, Flush, InterruptRow, PutWrites, Sync
+from caesura.checkpoint.operations import (
+    Commit,
+    Flush,
+    InterruptRow,
+    PutTogether,
+    PutWrites,
+    Sync,
+)
 from caesura.constants import CALLER, ERROR, INTERRUPT, NO_WRITES, NS_SEP
 from caesura.core import events
 from caesura.core.answers import asked_under, may_advance, rows_under
@@ -35,6 +43,7 @@ from caesura.core.plan import is_over, plan
 from caesura.core.program import Program
 from caesura.core.sharing import claim_handler, look_again, others_went_on, settle_contested
 from caesura.core.state import HandlerTask, Task, ThreadState
+from caesura.core.storing import is_refusal, store_together
 from caesura.core.timing import refuse_sync
 from caesura.errors import (
     EffectUnderWayError,
@@ -138,6 +147,7 @@ class Turn:
         "_held",
         "_hold",
         "_sync",
+        "_tells",
         "_unsaved",
         "_value_keys",
         "_withdraw",
@@ -170,6 +180,8 @@ class Turn:
         self._hold = request.stored and request.durability == "exit"
         self._held: list[PutWrites] = []
         self._sync: Sync = "lazy" if request.durability == "async" else "usual"
+        self._tells = request.caches or bool(request.wants)
+        """Somebody hears, between two steps, how tasks ended."""
         self.lazy = False
         """Something was stored lazily, and nothing begun since then makes sure of it."""
         self.claims: dict[str, str] = {}
@@ -182,7 +194,8 @@ class Turn:
         """The newest stored checkpoint of this run's line: the parent of the next one stored."""
         self.stored_head: str | None = None
         """The newest checkpoint of the thread, as this run knows it."""
-        self._closing: PutWrites | None = None
+        self._closing: list[PutWrites] = []
+        """What is to be stored with the next checkpoint, of tasks that ran on this one."""
         self._fresh = False
         self._unsaved = False
         self._withdraw: str | None = None
@@ -207,7 +220,8 @@ class Turn:
             self.lazy = False  # The database has other troubles; what it has is as it says.
             raise
         finally:
-            yield from self._store_closing()
+            with contextlib.suppress(Exception):  # There is only something left if the run fails.
+                yield from self._store_closing()
             if self._hold:
                 yield from self._flush()
             if self.lazy and not self.request.nested:  # The outermost run makes sure of it.
@@ -310,9 +324,8 @@ class Turn:
             task.writes, task.cached = writes, writes is not None
         left = [task for task in due if not task.cached]
         if self.request.stored:
-            hits = [task for task in due if task.cached]
-            for task in hits:
-                yield from self._store_writes(task, last=not left and task is hits[-1])
+            hits = [self._done(task) for task in due if task.cached]
+            yield from self._put_finished(hits, last=not left)
         return left
 
     def _join_others(self, tasks: list[Task], idle: list[Task]) -> Steps:
@@ -382,7 +395,6 @@ class Turn:
         Handlers of tasks that fail are run too, and join ``tasks``, the step's.
         """
         left = len(due)
-        stored, told = self.request.stored, self.request.caches or bool(self.request.wants)
         failure: BaseException | None = None
         finished: list[Task]
         if left == 1 and _passed_on(due[0]):
@@ -390,30 +402,25 @@ class Turn:
         else:
             finished = yield Run(due, self.request.step_timeout)
         while True:
+            left -= len(finished)
             if not finished and failure is None:
                 failure = TimeoutError("Timed out")
-            handlers: list[Task] = []
+            handlers: dict[str, HandlerTask] = {}
             for task in finished:
-                left -= 1
-                handler = hand_over(self.state, task) if task.error is not None else None
-                if handler is not None:
-                    yield from claim_handler(self, handler)
-                    self._adopt_handler(handler)
-                    handlers.append(handler)
-                elif task.error is not None and failure is None:
-                    failure = task.error
-                last = left == 0 and failure is None and not handlers
-                if task.pause is None and task.error is None and not told:
-                    if stored and last:
-                        self._closing = self._done(task)
-                    elif stored and not self.hold(operation := self._done(task)):
-                        yield from self._store(operation)
-                else:
-                    yield from self._settle(task, handler, last=last)
+                if task.error is not None:
+                    handler = hand_over(self.state, task)
+                    if handler is not None:
+                        yield from claim_handler(self, handler)
+                        self._adopt_handler(handler)
+                        handlers[task.id], task.writes = handler, []
+                    elif failure is None:
+                        failure = task.error
+            last = left == 0 and failure is None and not handlers
+            yield from self._settle(finished, handlers, last=last)
             if handlers and failure is None:
-                tasks += handlers
+                tasks += handlers.values()
                 left += len(handlers)
-                finished = yield Run(handlers)
+                finished = yield Run(list(handlers.values()))
                 continue
             if left == 0:
                 return failure
@@ -421,36 +428,38 @@ class Turn:
                 yield CANCEL
             finished = yield WAIT
 
-    def _settle(self, task: Task, handler: HandlerTask | None, *, last: bool) -> Steps:
-        """Store and tell what a task left behind. ``handler``: what it was handed over to."""
-        interrupts: tuple[Interrupt, ...] = ()
+    def _settle(
+        self, finished: list[Task], handlers: Mapping[str, HandlerTask], *, last: bool
+    ) -> Steps:
+        """Store together what tasks left behind, then tell of each. ``last``: they end the step."""
+        request = self.request
+        if request.stored:
+            paused = any(task.pause is not None for task in finished)
+            puts = [self._left_by(task, handlers.get(task.id)) for task in finished]
+            left = [put for put in puts if put is not None]
+            yield from self._put_finished(left, last=last and not paused)
+            if (
+                paused and self._hold
+            ):  # Promise 3 in every durability mode: stored before it is told.
+                yield from self._flush()
+        if self._tells:
+            for task in finished:
+                if request.caches and task.pause is None and task.error is None:
+                    yield Keep(task)
+                yield from self._tell(task, tuple(as_interrupt(row) for row in task.pause or ()))
+
+    def _left_by(self, task: Task, handler: HandlerTask | None) -> PutWrites | None:
+        """The operation that stores what a task left behind, if there is anything to store."""
         if task.pause is not None:
-            interrupts = tuple(as_interrupt(row) for row in task.pause)
-            yield from self._store_pause(task)
-        elif task.error is not None:
-            yield from self._store_failure(task, handler)
-        else:
-            if self.request.stored:
-                yield from self._store_writes(task, last=last)
-            if self.request.caches:
-                yield Keep(task)
-        yield from self._tell(task, interrupts)
-
-    def _store_failure(self, task: Task, handler: HandlerTask | None) -> Steps:
-        if self.request.stored and not isinstance(task.error, _UNSTORED):
-            writes: list[tuple[str, Any]] = [(ERROR, repr(task.error))]
-            if handler is not None:
-                writes.append(mark_of(handler))
-            yield from self._put(self.writes_of(task, writes, done=handler is not None))
+            return self._pause_of(task)
+        if task.error is None:
+            return self._done(task)
+        if isinstance(task.error, _UNSTORED):
+            return None
+        writes: list[tuple[str, Any]] = [(ERROR, repr(task.error))]
         if handler is not None:
-            task.writes = []
-
-    def _store_writes(self, task: Task, *, last: bool) -> Steps:
-        """Store what a finished task wrote; of the ``last`` one, together with the checkpoint."""
-        if last:
-            self._closing = self._done(task)
-        else:
-            yield from self._put(self._done(task))
+            writes.append(mark_of(handler))
+        return self.writes_of(task, writes, done=handler is not None)
 
     def _done(self, task: Task) -> PutWrites:
         """The operation that stores what a finished task wrote."""
@@ -494,21 +503,19 @@ class Turn:
             sync=self._sync,
         )
 
-    def _store_pause(self, task: Task) -> Steps:
-        assert task.pause is not None
-        if not self.request.stored:
-            return
+    def _pause_of(self, task: Task) -> PutWrites | None:
+        """The operation that stores the interrupts that a task waits for."""
+        pause = task.pause or ()
         here = self.state.checkpoint_id
-        own = tuple(r for r in task.pause if r.task_id == task.id or r.checkpoint_id == here)
-        rows = task.pause if self.request.plain_store else own
-        if rows or task.superseded:
-            operation = self.writes_of(task, ())
-            operation.opened = rows
-            operation.expected_head = None if self._hold else self.stored_head
-            operation.sync = "now"
-            yield from self._put(operation)
-        if self._hold:  # Promise 3 in every durability mode: stored before it is told.
-            yield from self._flush()
+        own = tuple(r for r in pause if r.task_id == task.id or r.checkpoint_id == here)
+        rows = pause if self.request.plain_store else own
+        if not rows and not task.superseded:
+            return None
+        operation = self.writes_of(task, ())
+        operation.opened = rows
+        operation.expected_head = None if self._hold else self.stored_head
+        operation.sync = "now"
+        return operation
 
     def hold(self, operation: PutWrites) -> bool:
         """Keep an operation for the end of the run, where durability says so."""
@@ -516,11 +523,27 @@ class Turn:
             self._held.append(operation)
         return self._hold
 
-    def _put(self, operation: PutWrites) -> Steps:
-        if not self.hold(operation):
-            yield from self._store(operation)
+    def _put_finished(self, puts: list[PutWrites], *, last: bool) -> Steps:
+        """Store what tasks left; of the ``last`` ones of a step, together with the checkpoint.
 
-    def _store(self, operation: Commit | PutWrites) -> Generator[Effect, Any, Any]:
+        Of several that are told of, only the very last waits for it: who is told may take his time.
+        """
+        if last:
+            kept = max(len(puts) - 1, 0) if self._tells else 0
+            puts, self._closing = puts[:kept], puts[kept:]
+        if puts:
+            yield from self._put(puts)
+
+    def _put(self, puts: list[PutWrites]) -> Steps:
+        """Store what tasks left. Raises what is wrong with the first that is refused."""
+        if self._hold:
+            self._held += puts
+            return
+        for error in (yield from store_together(puts, self._store)):
+            if error is not None:
+                raise error
+
+    def _store(self, operation: Commit | PutWrites | PutTogether) -> Generator[Effect, Any, Any]:
         """Perform an operation. One that is not lazy makes sure of all that was stored before it began."""
         is_lazy, was_lazy = operation.sync == "lazy", self.lazy
         if not is_lazy:
@@ -534,9 +557,15 @@ class Turn:
             self.lazy = True
         return result
 
+    def store_beside(self, operation: PutWrites | PutTogether) -> Steps:
+        """Perform an operation while the loop waits for what runs."""
+        yield Store(operation)
+        if operation.sync == "lazy":
+            self.lazy = True
+
     def _store_closing(self) -> Steps:
-        closing, self._closing = self._closing, None
-        if closing is not None:
+        closing, self._closing = self._closing, []
+        if closing:
             yield from self._put(closing)
 
     # --- pausing -----------------------------------------------------------------------------
@@ -654,7 +683,7 @@ class Turn:
         self._fresh = self._unsaved = True
         self._withdraw = withdraw or self._withdraw
         if self._hold:
-            self._closing = None
+            self._closing = []
             self._held = []
             state.head_id = state.checkpoint_id
         else:
@@ -662,7 +691,6 @@ class Turn:
 
     def _commit(self) -> Steps:
         state = self.state
-        closing, self._closing = self._closing, None
         state.parent_id = self.stored_id
         operation = Commit(
             thread_id=state.thread_id,
@@ -679,11 +707,17 @@ class Turn:
             full=state.full,
             chain=state.chain,
             withdraw=self._withdraw,
-            closing=() if closing is None else (closing,),
+            closing=self._closing,
             under=self.request.under if self.stored_head is None else None,
             sync=self._sync if self.request.nested or not is_over(state) else "usual",
         )
-        state.chain = yield from self._store(operation)
+        try:
+            state.chain = yield from self._store(operation)
+        except BaseException as error:
+            if not is_refusal(error):
+                self._closing = []
+            raise
+        self._closing = []
         self._unsaved, self._withdraw = False, None
         self.stored_id = self.stored_head = state.head_id = state.checkpoint_id
 

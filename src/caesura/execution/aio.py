@@ -14,8 +14,10 @@ import logging
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from functools import partial
 from typing import Any
 
+from caesura.checkpoint.operations import PutWrites
 from caesura.config import _scope
 from caesura.core.effects import CANCEL, WAIT, Emit, Keep, Log, Recall, Run, Store, Tell
 from caesura.core.program import Action
@@ -27,7 +29,8 @@ from caesura.execution.body import retry_of, retry_wait, task_body
 from caesura.execution.call import Planned, in_loop, log_unawaited
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, TaskScope
-from caesura.execution.effects import aexecute
+from caesura.execution.effects import aexecute, aperform
+from caesura.execution.gathering import Ended
 from caesura.execution.listeners import atell
 from caesura.execution.sync import RunClosed, TaskFuture
 from caesura.execution.threads import in_thread
@@ -42,6 +45,8 @@ class AsyncDriver:
         self.max_concurrency = max_concurrency
         self.loop = asyncio.get_running_loop()
         self._signal: asyncio.Event | None = None
+        self._storing: dict[Frame, asyncio.Task[None]] = {}
+        """What stores the results of a graph's calls, or did so last."""
 
     def notify(self) -> None:
         """An event was sent: wake the outermost graph. May be called from any thread."""
@@ -71,7 +76,7 @@ class AsyncDriver:
                     yield stop.value
                     return
                 except BaseException:
-                    await work.stop()
+                    await self._stop(frame, work)
                     raise
                 try:
                     value = None
@@ -100,6 +105,7 @@ class AsyncDriver:
                 except BaseException as error:
                     value, advance = error, steps.throw
         finally:
+            self._storing.pop(frame, None)
             frame.over()
 
     async def _perform(self, frame: Frame, work: _Work, effect: Any) -> Any:
@@ -127,7 +133,7 @@ class AsyncDriver:
         cancelled: bool,
     ) -> None:
         """Stop what runs, and let the loop store what is done."""
-        await work.stop()
+        await self._stop(frame, work)
         value: Any = None
         try:
             effect = steps.throw(RunClosed()) if cancelled else steps.send(None)
@@ -143,6 +149,13 @@ class AsyncDriver:
                 effect = steps.send(value)
         except (RunClosed, StopIteration):
             return
+
+    async def _stop(self, frame: Frame, work: _Work) -> None:
+        """Cancel what runs, and wait until it is gone, and what it left is stored."""
+        await work.stop()
+        storing = self._storing.get(frame)
+        if storing is not None:
+            await asyncio.wait([storing])
 
     # --- tasks -------------------------------------------------------------------------------
 
@@ -238,13 +251,17 @@ class AsyncDriver:
 
     def start_call(self, planned: Planned) -> Any:
         """Start an ``@task`` call; one that is stored or waits is not run."""
+        gathering = planned.frame.gathering
+        gathering.begin()
         if in_loop(planned.scope):
             context = contextvars.copy_context()
             future = self.loop.create_task(self._call(planned), context=context)
+            future.add_done_callback(gathering.end)
             future.add_done_callback(_taken)
             return _Delivering(planned.scope, future)
         view = TaskFuture(planned.scope)
         inner = asyncio.run_coroutine_threadsafe(self._call(planned), self.loop)
+        inner.add_done_callback(gathering.end)
         inner.add_done_callback(view.follow)
         return view
 
@@ -254,25 +271,23 @@ class AsyncDriver:
             return task.result
         if task.pause is not None:
             raise planned.pause_signal()
-        cache = planned.cache
-        if cache is not None and planned.take(await cache.arecall([task])):
-            await self._store(planned, planned.settle(task.result))
-            planned.tell()
-            return task.result
-        if await self._run_call(planned):
-            await self._store(planned, planned.store_pause())
-            raise planned.pause_signal()
-        if task.error is None:
-            await self._store(planned, planned.settle(task.result))
-            if cache is not None:
-                await cache.akeep(task)
-        planned.tell()
-        if task.error is not None:
-            raise task.error
+        left = await self._finish_call(planned)
+        if left is not None:
+            await self._store(planned.frame, left)
+        if planned.is_fresh() and planned.cache is not None:
+            await planned.cache.akeep(task)
+        if (error := planned.outcome(None)) is not None:
+            raise error
         return task.result
 
-    async def _run_call(self, planned: Planned) -> bool:
-        """Run the function; True if it waits for a person."""
+    async def _finish_call(self, planned: Planned) -> PutWrites | None:
+        """Run the function, or take what the cache has; returns what is to be stored."""
+        cache, task = planned.cache, planned.task
+        if cache is None or not planned.take(await cache.arecall([task])):
+            await self._run_call(planned)
+        return planned.left()
+
+    async def _run_call(self, planned: Planned) -> None:
         task, scope = planned.task, planned.child_scope()
 
         async def work(scope: TaskScope) -> None:
@@ -280,7 +295,6 @@ class AsyncDriver:
             task.writes = []
 
         await self.attempt(scope, work)
-        return task.pause is not None
 
     async def _perform_call(self, planned: Planned, scope: TaskScope) -> Any:
         if planned.once is None:
@@ -302,10 +316,31 @@ class AsyncDriver:
             except BaseException as error:
                 value, advance = error, steps.throw
 
-    async def _store(self, planned: Planned, operation: Any) -> None:
-        if operation is not None:
-            await planned.frame.setting.saver.aexecute(operation)
-            planned.stored(operation)
+    async def _store(self, frame: Frame, left: PutWrites) -> None:
+        """Store what a call left: at once if no other is under way, else with all that end before the
+        loop comes to it."""
+        gathering, saver = frame.gathering, frame.setting.saver
+        if gathering.running == 1:
+            await aperform(frame.turn.store_beside(left), saver)
+            return
+        stored = self.loop.create_future()
+        if gathering.add(Ended(left, partial(_tell, stored))):
+            self._storing[frame] = self.loop.create_task(self._store_all(frame))
+        await stored
+
+    async def _store_all(self, frame: Frame) -> None:
+        """Goes on though a call is cancelled: what others left is stored with it."""
+        while await aperform(frame.gathering.round(), frame.setting.saver):
+            pass
+
+
+def _tell(stored: asyncio.Future[None], why: BaseException | None) -> None:
+    if stored.done():
+        return
+    if why is None:
+        stored.set_result(None)
+    else:
+        stored.set_exception(why)
 
 
 def _taken(future: asyncio.Future[Any]) -> None:

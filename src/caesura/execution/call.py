@@ -96,8 +96,8 @@ class Planned:
         """The graph whose task calls."""
         return self.scope.frame
 
-    def settle(self, value: Any) -> Any:
-        """The call returned: note its result; the operation that stores it, or None."""
+    def _settle(self, value: Any) -> PutWrites | None:
+        """The call returned: note its result."""
         task, turn = self.task, self.frame.turn
         finish_call(turn.state, task, value, self.digest, self.inner.pushed if self.inner else [])
         assert task.writes is not None
@@ -106,8 +106,19 @@ class Planned:
         operation = turn.writes_of(task, task.writes, done=True)
         return None if turn.hold(operation) else operation
 
-    def store_pause(self) -> Any:
-        """The operation that stores the interrupts the call waits for, or None."""
+    def is_fresh(self) -> bool:
+        """The call has a result, and the cache did not have it."""
+        task = self.task
+        return task.error is None and task.pause is None and not task.cached
+
+    def left(self) -> PutWrites | None:
+        """The operation that stores how the call ended, or None."""
+        if self.task.pause is not None:
+            return self._pause()
+        return None if self.task.error is not None else self._settle(self.task.result)
+
+    def _pause(self) -> PutWrites | None:
+        """The interrupts the call waits for."""
         task, turn = self.task, self.frame.turn
         if not turn.request.stored:
             return None
@@ -121,15 +132,20 @@ class Planned:
             return None
         return None if turn.hold(operation) else operation
 
-    def stored(self, operation: PutWrites) -> None:
-        """What `settle` or `store_pause` returned was performed; see `Turn.lazy`."""
-        if operation.sync == "lazy":
-            self.frame.turn.lazy = True
-
     @property
     def cache(self) -> TaskCache | None:
         """Where its result may be found and is to be kept, if anywhere."""
         return self.frame.cache if self.task.node.cache is not None else None  # type: ignore[union-attr]
+
+    def outcome(self, why: BaseException | None) -> BaseException | None:
+        """Tell how the call ended, now that it is stored, or ``why`` it is not. Returns what taking its
+        result raises, if it does."""
+        if why is not None:
+            return why
+        if self.task.pause is not None:
+            return self.pause_signal()
+        self.tell()
+        return self.task.error
 
     def take(self, known: Sequence[Any]) -> bool:
         """Give the call the result that the cache has; True if it has one."""

@@ -27,6 +27,7 @@ from caesura.errors import GraphInterrupt, SwallowedInterruptError
 from caesura.execution import langchain
 from caesura.execution.cache import TaskCache
 from caesura.execution.clock import clock
+from caesura.execution.gathering import Gathering
 from caesura.execution.tokens import RunToken
 from caesura.execution.watch import Watch
 from caesura.interrupts.lifecycle import as_interrupt
@@ -93,6 +94,11 @@ class Frame:
     cache: TaskCache | None = None
     watch: Watch | None = None
     """The timeout that runs around this graph."""
+    gathering: Gathering = field(init=False)
+    """Where what its calls left is stored."""
+
+    def __post_init__(self) -> None:
+        self.gathering = Gathering(self.turn)
 
     def emit(self, mode: str, payload: Any, ns: str | None = None) -> None:
         """Hand an event on. ``ns``: where it is said to happen, if not in this graph."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from caesura.checkpoint.operations import History
@@ -19,15 +19,20 @@ from caesura.runtime import Runtime
 def perform(steps: Generator[Any, Any, Any], saver: Any) -> Any:
     """Run ``steps`` to their end; returns what they return."""
     value: Any = None
+    advance: Callable[[Any], Any] = steps.send
     while True:
         try:
-            effect = steps.send(value)
+            effect = advance(value)
         except StopIteration as stop:
             return stop.value
-        if type(effect) is Store:
-            value = saver.execute(effect.operation)
-        elif type(effect) is tuple:
-            value = _call(*effect)
+        try:
+            if type(effect) is Store:
+                value = saver.execute(effect.operation)
+            elif type(effect) is tuple:
+                value = _call(*effect)
+            advance = steps.send
+        except BaseException as error:
+            value, advance = error, steps.throw
 
 
 def aexecute(saver: Any, operation: Any) -> Awaitable[Any]:
@@ -43,27 +48,34 @@ async def _gathered(made: Awaitable[Any]) -> list[Any]:
 async def aperform(steps: Generator[Any, Any, Any], saver: Any) -> Any:
     """As `perform`, with the saver's async form and async functions."""
     value: Any = None
+    advance: Callable[[Any], Any] = steps.send
     while True:
         try:
-            effect = steps.send(value)
+            effect = advance(value)
         except StopIteration as stop:
             return stop.value
-        if type(effect) is Store:
-            value = await aexecute(saver, effect.operation)
-        elif type(effect) is tuple:
-            action, args = effect
-            if action.afunc is not None:
-                value = await action.afunc(*args, **injected_outside(action))
-            else:
-                value = _call(action, args)
-            if inspect.isawaitable(value):
-                value = await value
+        try:
+            if type(effect) is Store:
+                value = await aexecute(saver, effect.operation)
+            elif type(effect) is tuple:
+                value = await _acall(*effect)
+            advance = steps.send
+        except BaseException as error:
+            value, advance = error, steps.throw
 
 
 def _call(action: Action, args: tuple[Any, ...]) -> Any:
     if action.func is None:
         raise no_sync_form(action.name)
     return action.func(*args, **injected_outside(action))
+
+
+async def _acall(action: Action, args: tuple[Any, ...]) -> Any:
+    if action.afunc is not None:
+        value = await action.afunc(*args, **injected_outside(action))
+    else:
+        value = _call(action, args)
+    return await value if inspect.isawaitable(value) else value
 
 
 def injected_outside(action: Action) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from caesura.checkpoint.operations import (
     InterruptRow,
     Load,
     Loaded,
+    PutTogether,
     PutWrites,
     Withdraw,
 )
@@ -207,6 +208,12 @@ def _put_writes(op: PutWrites) -> Calls:
     return None
 
 
+def _put_together(op: PutTogether) -> Calls:
+    """Such a saver takes them one by one."""
+    for put in op.puts:
+        yield from _put_writes(put)
+
+
 def _stored_interrupts(tuple_: Any, task_id: str) -> list[Interrupt]:
     for task, channel, value in (tuple_.pending_writes or ()) if tuple_ is not None else ():
         if task == task_id and channel == INTERRUPT:
@@ -256,6 +263,7 @@ _PERFORM: dict[type, Any] = {
     Load: _load,
     Commit: _commit,
     PutWrites: _put_writes,
+    PutTogether: _put_together,
     Flush: _flush,
     Accept: _accept,
     History: _history,

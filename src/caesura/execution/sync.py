@@ -14,9 +14,11 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from caesura.checkpoint.operations import PutWrites
 from caesura.config import _scope
 from caesura.core.effects import CANCEL, WAIT, Emit, Keep, Log, Recall, Run, Store, Tell
 from caesura.core.program import Action
@@ -27,8 +29,10 @@ from caesura.execution.body import retry_of, retry_wait, task_body
 from caesura.execution.call import Planned, log_unawaited, no_sync_form
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, TaskScope
+from caesura.execution.effects import perform
+from caesura.execution.gathering import Ended
 from caesura.execution.listeners import tell
-from caesura.execution.threads import do_instead_of_waiting, spawn
+from caesura.execution.threads import do_instead_of_waiting, go_on, spawn
 
 
 class RunClosed(BaseException):
@@ -201,43 +205,58 @@ class SyncDriver:
         elif planned.action.func is None:
             raise RuntimeError("In an sync context async tasks cannot be called")
         else:
-            context = contextvars.copy_context()
-            future.job = lambda: context.run(self._run_call, planned, future)
+            future.job = partial(future.context.run, self._run_call, planned, future)
             spawn(future.job)
         return future
 
     def _run_call(self, planned: Planned, future: TaskFuture) -> None:
         future.job = None
         try:
-            value = self._finish_call(planned)
+            left = self._finish_call(planned)
         except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(value)
+            future.end(None, error)
+            return
+        if left is None:
+            self._end_call(planned, future, None)
+        elif planned.frame.gathering.add(Ended(left, partial(self._may_go_on, planned, future))):
+            self._store_calls(planned.frame)
 
-    def _finish_call(self, planned: Planned) -> Any:
+    def _finish_call(self, planned: Planned) -> PutWrites | None:
+        """Run the function, or take what the cache has; returns what is to be stored."""
         task, scope, cache = planned.task, planned.child_scope(), planned.cache
-        if cache is not None and planned.take(cache.recall([task])):
-            self._store(planned, planned.settle(task.result))
-            planned.tell()
-            return task.result
+        if cache is None or not planned.take(cache.recall([task])):
 
-        def work(scope: TaskScope) -> None:
-            task.result = self._perform(planned, scope)
-            task.writes = []
+            def work(scope: TaskScope) -> None:
+                task.result = self._perform(planned, scope)
+                task.writes = []
 
-        self.attempt(scope, work)
-        if task.pause is not None:
-            self._store(planned, planned.store_pause())
-            raise planned.pause_signal()
-        if task.error is None:
-            self._store(planned, planned.settle(task.result))
-            if cache is not None:
-                cache.keep(task)
-        planned.tell()
-        if task.error is not None:
-            raise task.error
-        return task.result
+            self.attempt(scope, work)
+        return planned.left()
+
+    def _store_calls(self, frame: Frame) -> None:
+        """Store what calls left. This thread's own is stored in the first round."""
+        if perform(frame.gathering.round(), frame.setting.saver):
+            go_on(partial(contextvars.copy_context().run, self._store_calls, frame))
+
+    def _may_go_on(self, planned: Planned, future: TaskFuture, why: BaseException | None) -> None:
+        """What the call left is stored, or ``why`` not. Nothing here takes time: others are waiting."""
+        end = partial(self._end_call, planned, future, why)
+        if planned.cache is None and future.ends_quietly():
+            end()
+            return
+        try:
+            spawn(partial(future.context.copy().run, end))
+        except RuntimeError:
+            end()
+
+    def _end_call(self, planned: Planned, future: TaskFuture, why: BaseException | None) -> None:
+        try:
+            if planned.is_fresh() and why is None and planned.cache is not None:
+                planned.cache.keep(planned.task)
+            error = planned.outcome(why)
+        except BaseException as raised:
+            error = raised
+        future.end(planned.task.result, error)
 
     def _perform(self, planned: Planned, scope: TaskScope) -> Any:
         if planned.once is None:
@@ -259,11 +278,6 @@ class SyncDriver:
             except BaseException as error:
                 value, advance = error, steps.throw
 
-    def _store(self, planned: Planned, operation: Any) -> None:
-        if operation is not None:
-            planned.frame.setting.saver.execute(operation)
-            planned.stored(operation)
-
 
 class TaskFuture(concurrent.futures.Future[Any]):
     """The result of an ``@task`` call in sync code."""
@@ -274,6 +288,31 @@ class TaskFuture(concurrent.futures.Future[Any]):
         self.taken = False
         self.job: Callable[[], None] | None = None
         """Makes the call; None once that has begun."""
+        self.context = contextvars.copy_context()
+        """That of the call."""
+        self._heard = self._ending = False
+
+    def add_done_callback(self, fn: Callable[[Any], Any]) -> None:
+        """As of any future."""
+        self._heard = True
+        if self._ending:
+            concurrent.futures.wait([self])
+        super().add_done_callback(fn)
+
+    def ends_quietly(self) -> bool:
+        """True if nobody is called when it ends, which it then does at once."""
+        self._ending = True
+        return not self._heard
+
+    def end(self, value: Any, error: BaseException | None) -> None:
+        """The call has ended; if it was given up by `cancel` meanwhile, nobody is told how."""
+        try:
+            if error is None:
+                self.set_result(value)
+            else:
+                self.set_exception(error)
+        except concurrent.futures.InvalidStateError:
+            self.set_running_or_notify_cancel()
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the call. Raises what it raised; `GraphInterrupt` if it waits for a person."""

@@ -38,10 +38,10 @@ class _Queue:
         self._awake = False
         """A thread was woken, and has not looked for a job yet."""
 
-    def put(self, job: Job) -> None:
+    def put(self, job: Job, *, first: bool = False) -> None:
         """Have a thread do ``job``. Raises RuntimeError if no thread can be had."""
         with self._lock:
-            self._jobs.append(job)
+            (self._jobs.appendleft if first else self._jobs.append)(job)
             wake = self._next()
         if wake is not None:
             try:
@@ -153,6 +153,18 @@ def do_instead_of_waiting(job: Job) -> None:
             job()
         finally:
             _depth.now -= 1
+
+
+def go_on(job: Job) -> None:
+    """Run ``job`` at once: here, unless somebody waits for what this thread was given to do."""
+    if _depth.now:
+        try:
+            _queue.put(job, first=True)
+        except RuntimeError:
+            pass
+        else:
+            return
+    job()
 
 
 async def in_thread(func: Callable[[], Any]) -> Any:

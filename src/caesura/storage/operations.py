@@ -37,6 +37,7 @@ from caesura.checkpoint.operations import (
     Namespace,
     Place,
     Prune,
+    PutTogether,
     PutWrites,
     Sync,
     TaskWrites,
@@ -307,18 +308,24 @@ DROP_ERROR: Final = """
 DELETE FROM thread_writes
 WHERE thread_id = ? AND ns = ? AND checkpoint_id = ? AND task_id = ? AND idx = -1"""
 
-_WRITE_BATCH: Final = 32
+_WRITE_BATCHES: Final = (1, 2, 8, 32, 128)
+"""How many writes a statement stores: few numbers, because each is a statement to prepare."""
+_WRITE_BYTES: Final = 1 << 22
+"""And how many bytes, unless a single write has more."""
+_CLOSING_BYTES: Final = 1 << 24
+"""Of writes in the row of the checkpoint that they led to."""
+_PADDING: Final = WriteRow("", -99, "", "", b"")
 
 
 @cache
 def _put_writes_sql(dialect: Dialect, count: int, sync: Sync, hangs: bool = False) -> str:
-    """Store writes; those that hang on a checkpoint only if it is there, and stays so."""
-    given = "VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
-    there = f"EXISTS ({_EXISTS}{dialect.holding})" if hangs else "true"
-    if hangs or dialect.also(sync):
-        given = f"SELECT * FROM ({given}) AS given WHERE {there}{dialect.also(sync)}"
+    """Store ``count`` writes on a checkpoint, which is named before and, if they hang on it, after them:
+    then only if it is there, and stays so."""
+    there = f" AND EXISTS ({_EXISTS}{dialect.holding})" if hangs else ""
     return f"""
-INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE}) {given}
+INSERT INTO thread_writes (thread_id, ns, checkpoint_id, {_WRITE})
+SELECT ?, ?, ?, given.* FROM (VALUES {", ".join(["(?, ?, ?, ?, ?)"] * count)}) AS given
+WHERE column2 > {_PADDING.idx}{there}{dialect.also(sync)}
 ON CONFLICT (thread_id, ns, checkpoint_id, task_id, idx) DO UPDATE SET
     task_path = excluded.task_path, channel = excluded.channel, value = excluded.value
 WHERE excluded.idx < 0"""
@@ -339,6 +346,8 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
     direct = op.expected_head == op.parent_id
     kept = direct and all(put.checkpoint_id == op.parent_id for put in op.closing)
     closing = rows.pack_closing(codec, op.closing) if kept and op.closing else None
+    if closing is not None and len(op.closing) > 1 and len(closing) > _CLOSING_BYTES:
+        kept, closing = False, None
     row = rows.encode_commit(codec, op, closing=closing)
     writes = _encode_tasks(codec, op.writes)
     puts: list[tuple[PutWrites, list[WriteRow], list[tuple[Any, ...]]]]
@@ -367,7 +376,9 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
         return rows.chain_after(row, op.chain)
     yield from _insert(dialect, op, row)
     for put, written, opened in puts:
-        yield from _apply_put(dialect, codec, put, written, opened)
+        yield from _mend(put)
+        yield from _store_writes(dialect, put, written)
+        yield from _apply_rest(codec, put, opened)
     if writes:
         yield from _store_writes(dialect, op, writes)
     yield from _withdrawal(dialect, codec, op)
@@ -579,18 +590,37 @@ def _within(ns: str) -> tuple[str, str, int, str]:
 
 def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
     """`PutWrites`: one statement, if all there is to store are a few writes, or a question."""
-    writes, opened = _encode_put(codec, op)
-    if len(opened) == 1 and op.expected_head not in (None, ANY_HEAD) and _only_asks(op):
-        yield from _ask(op, opened[0])
-        return
-    if not rows.only_writes(op) or len(writes) > _WRITE_BATCH or op.sync == "now":
-        yield Begin(True, op.thread_id, op.sync)
-    if opened and op.expected_head is not None:
-        head = yield from _head(op)
-        if head != op.expected_head and op.expected_head != ANY_HEAD:
-            raise StaleThreadError(op.thread_id, op.expected_head, head)
+    if len(op.opened) == 1 and op.expected_head not in (None, ANY_HEAD) and _only_asks(op):
+        return _ask(op, *_seal(codec, op))
+    return _put(dialect, codec, (op,), op.sync)
+
+
+def put_together(dialect: Dialect, codec: Codec, op: PutTogether) -> Statements:
+    """`PutTogether`: the writes of all in as few statements as if one task had made them."""
+    return _put(dialect, codec, op.puts, op.sync)
+
+
+def _put(dialect: Dialect, codec: Codec, puts: Sequence[PutWrites], sync: Sync) -> Statements:
+    encoded = [(put, *_encode_put(codec, put)) for put in puts]
+    writes = encoded[0][1]
+    if len(puts) > 1:
+        writes = rows.merged(write for _, written, _ in encoded for write in written)
+    more = [(put, opened) for put, _, opened in encoded if not rows.only_writes(put)]
+    if more or sync == "now" or len(_batches(writes)) > 1:
+        yield Begin(True, puts[0].thread_id, sync)
+    for put, opened in more:
+        if opened:
+            yield from _refuse_stale(put)
+        yield from _mend(put)
+    yield from _hang(dialect, puts[0], writes, sync)
+    for put, opened in more:
+        yield from _apply_rest(codec, put, opened)
+
+
+def _hang(dialect: Dialect, op: PutWrites, writes: Sequence[WriteRow], sync: Sync) -> Statements:
+    """Store writes on the checkpoint of ``op``. Raises `StaleThreadError` if it is not there."""
+    stored = yield from _store_writes(dialect, op, writes, sync=sync, hangs=not op.early)
     place = (op.thread_id, op.ns, op.checkpoint_id)
-    stored = yield from _apply_put(dialect, codec, op, writes, opened, hangs=not op.early)
     if stored < len(writes) and not op.early and not (yield _EXISTS, place):
         raise StaleThreadError(op.thread_id, op.checkpoint_id, (yield from _head(op)))
 
@@ -611,6 +641,14 @@ def _ask(op: PutWrites, columns: tuple[Any, ...]) -> Statements:
     if head != op.expected_head:
         found = yield ASKED_AT, (op.thread_id, op.opened[0].id)
         if [(op.opened[0].asked_at,)] != found:
+            raise StaleThreadError(op.thread_id, op.expected_head, head)
+
+
+def _refuse_stale(op: PutWrites) -> Statements:
+    """Raises `StaleThreadError` if questions were not asked on the newest checkpoint, as they must be."""
+    if op.expected_head is not None and op.expected_head != ANY_HEAD:
+        head = yield from _head(op)
+        if head != op.expected_head:
             raise StaleThreadError(op.thread_id, op.expected_head, head)
 
 
@@ -636,26 +674,19 @@ def _encode_tasks(codec: Codec, tasks: Sequence[TaskWrites]) -> list[WriteRow]:
     ]
 
 
-def _apply_put(
-    dialect: Dialect,
-    codec: Codec,
-    op: PutWrites,
-    writes: Sequence[WriteRow],
-    opened: Iterable[tuple[Any, ...]],
-    *,
-    hangs: bool = False,
-) -> Statements:
-    """Returns how many of the writes were stored."""
+def _mend(op: PutWrites) -> Statements:
     if op.mended:
         yield DROP_ERROR, (op.thread_id, op.ns, op.checkpoint_id, op.task_id)
-    stored = yield from _store_writes(dialect, op, writes, hangs=hangs)
+
+
+def _apply_rest(codec: Codec, op: PutWrites, opened: Iterable[tuple[Any, ...]]) -> Statements:
+    """What comes with the writes of a task, once they are stored."""
     for columns in opened:
         yield ASK, (*columns, op.thread_id)
     if op.superseded:
         yield from _supersede(codec, op)
     if op.done:
         yield DONE, (op.thread_id, op.task_id)
-    return stored
 
 
 def _store_writes(
@@ -663,16 +694,31 @@ def _store_writes(
     op: Commit | PutWrites,
     writes: Sequence[WriteRow],
     *,
+    sync: Sync | None = None,
     hangs: bool = False,
 ) -> Statements:
+    """Returns how many of the writes were stored."""
     place = (op.thread_id, op.ns, op.checkpoint_id)
     there = place if hangs else ()
     stored = 0
-    for start in range(0, len(writes), _WRITE_BATCH):
-        batch = writes[start : start + _WRITE_BATCH]
-        values = [v for row in batch for v in (*place, *row)]
-        stored += yield _put_writes_sql(dialect, len(batch), op.sync, hangs), [*values, *there]
+    for size, batch in _batches(writes):
+        values = [value for write in batch for value in write]
+        sql = _put_writes_sql(dialect, size, sync or op.sync, hangs)
+        stored += yield sql, (*place, *values, *_PADDING * (size - len(batch)), *there)
     return stored
+
+
+def _batches(writes: Sequence[WriteRow]) -> list[tuple[int, Sequence[WriteRow]]]:
+    """Writes in portions for a statement each, which takes so many of them (`_PADDING` included)."""
+    made, start, weight = [], 0, 0
+    for end, write in enumerate(writes):
+        weight += len(write.value)
+        if end > start and (weight > _WRITE_BYTES or end - start == _WRITE_BATCHES[-1]):
+            made.append(writes[start:end])
+            start, weight = end, len(write.value)
+    if writes:
+        made.append(writes[start:])
+    return [(next(s for s in _WRITE_BATCHES if s >= len(batch)), batch) for batch in made]
 
 
 # --- interrupts ------------------------------------------------------------------------------
@@ -950,6 +996,7 @@ PERFORM: Final[dict[type, Perform]] = {
     Load: load,
     Commit: commit,
     PutWrites: put_writes,
+    PutTogether: put_together,
     Flush: flush,
     Accept: accept,
     Withdraw: withdraw,

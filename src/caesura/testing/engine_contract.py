@@ -22,6 +22,7 @@ from caesura.checkpoint.operations import (
     Load,
     Place,
     Prune,
+    PutTogether,
     PutWrites,
     TaskWrites,
     Withdraw,
@@ -273,6 +274,60 @@ class EngineContract(SaverContract):
         writes = [("a", n) for n in range(100)]
         calls.execute(PutWrites(THREAD, "", head, "t", "p", writes))
         assert walker.load().writes == [("t", "a", n) for n in range(100)]
+
+    def test_what_several_tasks_left_is_stored_together(self, calls: Calls) -> None:
+        walker = Walker(calls)
+        head = walker.commit({"a": 1})
+        walker.ask("i1")
+        calls.execute(PutWrites(THREAD, "", head, "task-1", "p", [("__error__", "boom")]))
+        row = interrupt_row("i2", head, task_id="task-2")
+        many = [
+            PutWrites(THREAD, "", head, f"u{n:03}", "q", [("a", n), ("b", [n])]) for n in range(150)
+        ]
+        puts = [
+            PutWrites(THREAD, "", head, "task-1", "p", [("a", 2)], done=True, mended=True),
+            PutWrites(THREAD, "", head, "task-2", "p", [], opened=[row], expected_head=head),
+            PutWrites(THREAD, "", head, "task-3", "p", [("__error__", "first"), ("a", "first")]),
+            PutWrites(THREAD, "", head, "task-3", "p", [("__error__", "last"), ("a", "last")]),
+            *many,
+        ]
+        calls.execute(PutTogether(puts))
+        found = walker.load()
+        assert found.writes[:3] == [
+            ("task-1", "a", 2),
+            ("task-3", "__error__", "last"),
+            ("task-3", "a", "first"),
+        ]
+        assert found.writes[3:] == [(put.task_id, *write) for put in many for write in put.writes]
+        assert [(r.id, r.done) for r in found.rows] == [("i1", True), ("i2", False)]
+
+    def test_of_what_is_stored_together_all_is_refused_or_nothing(self, calls: Calls) -> None:
+        walker = Walker(calls)
+        old = walker.commit({"a": 1})
+        head = walker.commit({"a": 2})
+        good = PutWrites(THREAD, "", old, "good", "p", [("a", 1)])
+        unstorable = PutWrites(THREAD, "", old, "bad", "p", [("a", object())])
+        refusal(SerializationError, calls, PutTogether([good, unstorable]))
+        row = interrupt_row("i1", old)
+        late = PutWrites(THREAD, "", old, "bad", "p", [], opened=[row], expected_head=old)
+        error = refusal(StaleThreadError, calls, PutTogether([good, late]))
+        assert (error.expected, error.found) == (old, head)
+        assert (walker.load(old).writes, walker.load(old).rows) == ([], [])
+        gone = [PutWrites(THREAD, "", "gone", f"t{n}", "p", [("a", n)]) for n in range(3)]
+        refusal(StaleThreadError, calls, PutTogether(gone))
+        assert calls.execute(Load(THREAD, "", "gone")) is None
+
+    def test_a_commit_may_close_many_tasks_with_much_to_say(self, calls: Calls) -> None:
+        walker = Walker(calls)
+        first = walker.commit({"a": 1})
+        sizes = [10, 5 << 20, 20, 5 << 20, 30, 5 << 20, 5 << 20]
+        closing = [
+            PutWrites(THREAD, "", first, f"t{n}", "p", [("a", "x" * size)])
+            for n, size in enumerate(sizes)
+        ]
+        walker.commit({"a": 2}, closing=closing)
+        assert [len(value) for _, _, value in walker.load(first).writes] == sizes
+        assert walker.load().values == {"a": 2}
 
     # interrupts
 

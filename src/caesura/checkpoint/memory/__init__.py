@@ -38,6 +38,7 @@ from caesura.checkpoint.operations import (
     Namespace,
     Place,
     Prune,
+    PutTogether,
     PutWrites,
     TaskWrites,
     ThreadSummary,
@@ -306,13 +307,24 @@ class InMemorySaver(EngineSaver):
     # --- writes ---
 
     def _put_writes(self, op: PutWrites) -> None:
-        encoded = self._encode_put(op)
+        self._put((op,))
+
+    def _put_together(self, op: PutTogether) -> None:
+        self._put(op.puts)
+
+    def _put(self, puts: Sequence[PutWrites]) -> None:
+        encoded = [(put, self._encode_put(put)) for put in puts]
         with self._lock:
-            if op.opened and op.expected_head is not None:
-                self._space_at(op.thread_id, op.ns, op.expected_head)
-            if not op.early:
-                self._refuse_if_gone(op.thread_id, op.ns, op.checkpoint_id)
-            self._apply_put(op, *encoded)
+            for put in puts:
+                self._refuse_stale(put)
+            for put, rows_of_it in encoded:
+                self._apply_put(put, *rows_of_it)
+
+    def _refuse_stale(self, op: PutWrites) -> None:
+        if op.opened and op.expected_head is not None:
+            self._space_at(op.thread_id, op.ns, op.expected_head)
+        if not op.early:
+            self._refuse_if_gone(op.thread_id, op.ns, op.checkpoint_id)
 
     def _refuse_if_gone(self, thread_id: str, ns: str, checkpoint_id: str) -> None:
         thread = self._threads.get(thread_id)
@@ -604,6 +616,7 @@ _PERFORM: Final[dict[type, Callable[[InMemorySaver, Any], Any]]] = {
     Load: InMemorySaver._load,
     Commit: InMemorySaver._commit,
     PutWrites: InMemorySaver._put_writes,
+    PutTogether: InMemorySaver._put_together,
     Flush: lambda saver, op: None,
     Accept: InMemorySaver._accept,
     Withdraw: InMemorySaver._withdraw,

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     from caesura.pregel.compiled import Pregel
     from caesura.server.services import Server
 
-_WRITING: Final = (checkpoints.Commit, checkpoints.PutWrites, checkpoints.Accept)
+_WRITING: Final = (
+    checkpoints.Commit,
+    checkpoints.PutWrites,
+    checkpoints.PutTogether,
+    checkpoints.Accept,
+)
 
 
 class FencedSaver:
@@ -57,6 +62,8 @@ class FencedSaver:
 
 
 def _touches_interrupts(operation: Any) -> bool:
+    if type(operation) is checkpoints.PutTogether:
+        return any(map(_touches_interrupts, operation.puts))
     if type(operation) is checkpoints.PutWrites:
         return bool(operation.opened or operation.superseded)
     return type(operation) is checkpoints.Commit and operation.withdraw is not None
