@@ -182,7 +182,7 @@ def spoil(value: Any) -> None:
 
 def compare(world: World, acts: list[tuple[str, int, int]]) -> None:
     """Do what is asked, and compare after each."""
-    with mock.patch.object(recent, "_pays", lambda walked: True):
+    with mock.patch.object(recent, "_pays", return_value=True):
         for act, by, which in acts:
             world.act(act, by, which)
             world.check(which)

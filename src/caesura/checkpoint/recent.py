@@ -16,12 +16,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from caesura.checkpoint.rows import Codec, Folded, Row, State
+    from caesura.checkpoint.rows import Codec, Folded, Row
 
 KEEP: Final = 16 * 2**20
 """Bytes of memory for what was read last, of each saver."""
@@ -44,20 +45,42 @@ _LEVELS: Final = 32
 # --- copying ---------------------------------------------------------------------------------
 
 
-def copier(value: Any) -> tuple[Copier, int] | None:
+def copier(value: Any, levels: int = _LEVELS) -> tuple[Copier, int] | None:
     """What makes a copy of ``value`` that shares no container with it, and the memory that the
     containers take; None if it is not plain."""
     kind = type(value)
     if kind in _ATOMS:
         return _same, 0
+    if kind is dict and levels:
+        return _copier_of_dict(value, levels)
     if kind is list and _ATOMS.issuperset(map(type, value)):
         return list.copy, _room([value])
-    if kind is dict and _are_flat([value]):
-        return dict.copy, _room([value])
     if kind is list and set(map(type, value)) == {dict} and _are_flat(value):
         return _copy_dicts, _room([value, *value])
-    room = _room_within(value, _LEVELS)
+    room = _room_within(value, levels)
     return None if room is None else (_copy_deep, room)
+
+
+def _copier_of_dict(value: dict[Any, Any], levels: int) -> tuple[Copier, int] | None:
+    """`copier` of a dict: each of its containers has one of its own."""
+    if not _ATOMS.issuperset(map(type, value)):
+        return None
+    room, copiers = _room([value]), {}
+    for key, item in value.items():
+        if type(item) not in _ATOMS:
+            found = copier(item, levels - 1)
+            if found is None:
+                return None
+            copiers[key] = found[0]
+            room += found[1] + _ITEM
+    return (partial(_copy_by, copiers) if copiers else dict.copy), room
+
+
+def _copy_by(copiers: Mapping[Any, Copier], value: dict[Any, Any]) -> dict[Any, Any]:
+    made = value.copy()
+    for key, copy in copiers.items():
+        made[key] = copy(value[key])
+    return made
 
 
 def _same(value: Any) -> Any:
@@ -118,19 +141,14 @@ class Known(NamedTuple):
     """The row of the state's checkpoint, as it was stored."""
     snapshot_id: str
     """The full row that the state was folded from."""
-    copiers: Mapping[str, Copier]
+    kept: Sequence[Any]
+    """The parts of the state."""
+    copiers: Sequence[Copier]
     room: int
-    kept: State
 
-    def state(self) -> State:
-        """The state, in containers that are the caller's own."""
-        values, versions, seen, updated = self.kept
-        return self.kept._replace(
-            values={name: copy(values[name]) for name, copy in self.copiers.items()},
-            versions=versions.copy(),
-            seen={node: of.copy() for node, of in seen.items()},
-            updated=updated and updated.copy(),
-        )
+    def parts(self) -> Sequence[Any]:
+        """The parts of the state, in containers that are the caller's own."""
+        return [copy(part) for copy, part in zip(self.copiers, self.kept, strict=True)]
 
     def is_at(self, row: Row) -> bool:
         """True if ``row`` is the very row that the state was read from."""
@@ -205,18 +223,13 @@ def _pays(walked: Sequence[Row]) -> bool:
 def _known(codec: Codec, row: Row, folded: Folded) -> Known | None:
     """A copy of the state to keep; None if it is not plain."""
     state, sealed = folded.state, folded.chain
-    room = sealed.snapshot_weight + sealed.weight + len(row.metadata)
-    parts = [state.versions, *state.seen.values()]
-    named = [state.versions.keys(), state.seen.keys(), state.values.keys()]
-    if not _are_flat(parts) or not _ATOMS.issuperset(map(type, chain.from_iterable(named))):
-        return None
-    copiers = {}
-    for name, value in state.values.items():
-        found = copier(value)
+    room = sealed.snapshot_weight + sealed.weight + len(row.body) + len(row.metadata)
+    copiers = []
+    for part in state:
+        found = copier(part)
         if found is None:
             return None
-        copiers[name] = found[0]
+        copiers.append(found[0])
         room += found[1]
-    room += _room([state.values, state.seen, *parts])
-    shell = Known(codec, row, sealed.snapshot_id, copiers, room, state)
-    return shell._replace(kept=shell.state())
+    shared = Known(codec, row, sealed.snapshot_id, state, copiers, room)
+    return shared._replace(kept=shared.parts())
