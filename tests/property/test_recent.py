@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +22,7 @@ from tests.databases import new_database, open_saver
 
 from caesura.checkpoint import recent
 from caesura.checkpoint.memory import InMemorySaver
-from caesura.checkpoint.operations import DeleteRuns, DeleteThread, History, Load, Prune
+from caesura.checkpoint.operations import DeleteRuns, DeleteThread, History, Load, Loaded, Prune
 from caesura.checkpoint.recent import Recent
 from caesura.testing.calling import THREAD, SyncCalls, Walker, checkpoint, config
 
@@ -42,6 +43,8 @@ ACTS = (
     "cut",
 )
 PUT_IDS = 4
+BASE = "x" * 20_000
+"""So large that what builds on it is stored as changes."""
 
 
 @contextmanager
@@ -117,9 +120,10 @@ class World:
         self.stored[made], self.runs[made] = copy.deepcopy(values), run
 
     def changed(self, act: str, state: dict[str, Any]) -> dict[str, Any]:
-        n, values = self.n, dict(state)
+        n, values = self.n, {"base": BASE, **state}
         if act in ("append", "fork"):
-            values["log"] = [*values.get("log", ()), {"n": n, "text": f"{n}" * 9}, n]
+            values["log"] = [*values.get("log", ()), [n, {"n": n}], n]
+            values["chat"] = [*values.get("chat", ()), {"role": "user", "text": f"{n}" * 9}]
         elif act == "merge":
             inner = values.get("d", {})
             values["d"] = {
@@ -144,10 +148,14 @@ class World:
         older = sorted(i for i in self.stored if i < made)
         parent = older[-1] if older else None
         base = self.stored.get(parent or "", {})
-        point = checkpoint({**base, "put": [self.n % 2]}, {**dict.fromkeys(base, 1), "put": 2})
+        point = checkpoint(
+            {"base": BASE, **base, "put": [self.n % 2]},
+            {"base": 1, **dict.fromkeys(base, 1), "put": 2},
+        )
         point["id"], point["ts"], run = made, "then", f"r{self.n % 3}"
+        news = {n: v for n, v in point["channel_versions"].items() if n != "base" or not parent}
         at = config(checkpoint_id=parent) if parent else config()
-        self.savers[by].put(at, point, {"step": 1, "run_id": run}, dict(point["channel_versions"]))
+        self.savers[by].put(at, point, {"step": 1, "run_id": run}, news)
         self.stored[made], self.runs[made] = copy.deepcopy(point["channel_values"]), run
 
     def check(self, which: int) -> None:
@@ -156,7 +164,7 @@ class World:
             found = [saver.execute(Load(THREAD, "", at)) for saver in self.savers]
             expected = self.stored.get(at or self.head() or "")
             for loaded in found:
-                assert loaded == found[-1]
+                assert alike(loaded) == alike(found[-1])
                 assert (loaded.values if loaded else None) == expected
             for loaded in found:
                 spoil(loaded and [loaded.values, loaded.versions, loaded.seen, loaded.updated])
@@ -166,6 +174,11 @@ class World:
         for calls in self.calls:
             found = calls.execute(History(THREAD, ""))
             assert {loaded.checkpoint_id: loaded.values for loaded in found} == self.stored
+
+
+def alike(loaded: Loaded | None) -> Loaded | None:
+    """All of it but where its full row is: that may have come nearer meanwhile, which changes nothing."""
+    return loaded and replace(loaded, chain=loaded.chain._replace(snapshot_id=""))
 
 
 def spoil(value: Any) -> None:
@@ -178,6 +191,8 @@ def spoil(value: Any) -> None:
         for each in value:
             spoil(each)
         value.append("spoiled")
+    elif isinstance(value, set):
+        value.add("spoiled")
 
 
 def compare(world: World, acts: list[tuple[str, int, int]]) -> None:
@@ -203,7 +218,7 @@ DATABASES: dict[str, Callable[[], Any]] = {
 def test_what_is_kept_never_differs_from_what_is_stored(database: str) -> None:
     with DATABASES[database]() as savers:
 
-        @settings(max_examples=30 if database == "postgres" else 150, deadline=None)
+        @settings(max_examples=15 if database == "postgres" else 80, deadline=None)
         @given(sequences)
         def run(acts: list[tuple[str, int, int]]) -> None:
             savers[-1].execute(DeleteThread(THREAD))
