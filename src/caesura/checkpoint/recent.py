@@ -6,9 +6,10 @@ next reading folds on from there (`rows.folded`). It is a shortcut and never the
 if the row that it was read from is stored unchanged, and what that row builds on does not change.
 
 Nothing is shared between a program and what is kept. Only *plain* states are kept, which are made of exact
-lists, dicts and atoms and nothing else; what they are made of is looked at once, when they come to be kept,
-and then they are copied out in the quickest way there is for it. States of one codec are for that codec
-only: another may build other classes. Where a serializer may encrypt, nothing is kept.
+lists, dicts and atoms and nothing else, so that no code of anybody runs when they are made anew: the usual
+flat lists and dicts are copied, all else is packed and unpacked, which is the quickest way for each. States
+of one codec are for that codec only: another may build other classes. Where a serializer may encrypt,
+nothing is kept.
 """
 
 from __future__ import annotations
@@ -21,80 +22,72 @@ from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ormsgpack import (
+    OPT_PASSTHROUGH_DATACLASS,
+    OPT_PASSTHROUGH_DATETIME,
+    OPT_PASSTHROUGH_ENUM,
+    OPT_PASSTHROUGH_SUBCLASS,
+    OPT_PASSTHROUGH_TUPLE,
+    OPT_PASSTHROUGH_UUID,
+    packb,
+    unpackb,
+)
+
 if TYPE_CHECKING:
     from caesura.checkpoint.rows import Codec, Folded, Row
 
 KEEP: Final = 16 * 2**20
 """Bytes of memory for what was read last, of each saver."""
-_FEW_ROWS: Final = 16
-_FEW_BYTES: Final = 32 * 1024
-"""Less than both is folded again rather than kept."""
+_FEW: Final = 8 * 1024
+"""What costs less to fold again is not worth keeping: bytes to decode, and what rows weigh."""
+_PART: Final = 32
+"""Nor is what costs so much less than the whole value is worth: to keep it takes time, too."""
 
-Copier = Callable[[Any], Any]
+Maker = Callable[[], Any]
+"""Makes a value anew: none of its containers is anybody else's."""
 
 _ATOMS: Final = frozenset({type(None), bool, int, float, str, bytes})
-_CONTAINERS: Final = frozenset({list, dict})
-_PLAIN: Final = _ATOMS | _CONTAINERS
 _ITEM: Final = 64
 """Bytes of memory that an item of a container takes, besides those that it has when it is encoded."""
 _CONTAINER: Final = 128
-_LEVELS: Final = 32
-"""Containers within containers; what is nested deeper is not kept."""
+_EXACTLY: Final = (
+    OPT_PASSTHROUGH_SUBCLASS
+    | OPT_PASSTHROUGH_TUPLE
+    | OPT_PASSTHROUGH_DATACLASS
+    | OPT_PASSTHROUGH_DATETIME
+    | OPT_PASSTHROUGH_ENUM
+    | OPT_PASSTHROUGH_UUID
+)
+"""Whatever would not come back as the very same type is refused."""
 
 
-# --- copying ---------------------------------------------------------------------------------
+# --- making values anew ----------------------------------------------------------------------
 
 
-def copier(value: Any, levels: int = _LEVELS) -> tuple[Copier, int] | None:
-    """What makes a copy of ``value`` that shares no container with it, and the memory that the
-    containers take; None if it is not plain."""
+def maker(value: Any) -> tuple[Maker, int] | None:
+    """What makes ``value`` anew, and the memory it takes beside the bytes that the value has when it is
+    encoded; None if the value is not plain."""
     kind = type(value)
     if kind in _ATOMS:
-        return _same, 0
-    if kind is dict and levels:
-        return _copier_of_dict(value, levels)
+        return partial(_same, value), 0
     if kind is list and _ATOMS.issuperset(map(type, value)):
-        return list.copy, _room([value])
+        return value.copy().copy, _room([value])
+    if kind is dict and _are_flat([value]):
+        return value.copy().copy, _room([value])
     if kind is list and set(map(type, value)) == {dict} and _are_flat(value):
-        return _copy_dicts, _room([value, *value])
-    room = _room_within(value, levels)
-    return None if room is None else (_copy_deep, room)
-
-
-def _copier_of_dict(value: dict[Any, Any], levels: int) -> tuple[Copier, int] | None:
-    """`copier` of a dict: each of its containers has one of its own."""
-    if not _ATOMS.issuperset(map(type, value)):
+        return partial(_copied, _copied(value)), _room([value, *value])
+    try:
+        return partial(unpackb, packb(value, None, _EXACTLY)), 0
+    except TypeError:
         return None
-    room, copiers = _room([value]), {}
-    for key, item in value.items():
-        if type(item) not in _ATOMS:
-            found = copier(item, levels - 1)
-            if found is None:
-                return None
-            copiers[key] = found[0]
-            room += found[1] + _ITEM
-    return (partial(_copy_by, copiers) if copiers else dict.copy), room
-
-
-def _copy_by(copiers: Mapping[Any, Copier], value: dict[Any, Any]) -> dict[Any, Any]:
-    made = value.copy()
-    for key, copy in copiers.items():
-        made[key] = copy(value[key])
-    return made
 
 
 def _same(value: Any) -> Any:
     return value
 
 
-def _copy_dicts(value: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
-    return list(map(dict.copy, value))
-
-
-def _copy_deep(value: Any) -> Any:
-    if type(value) is list:
-        return [_copy_deep(v) if type(v) in _CONTAINERS else v for v in value]
-    return {k: _copy_deep(v) if type(v) in _CONTAINERS else v for k, v in value.items()}
+def _copied(dicts: list[dict[Any, Any]]) -> list[dict[Any, Any]]:
+    return list(map(dict.copy, dicts))
 
 
 def _are_flat(dicts: Sequence[dict[Any, Any]]) -> bool:
@@ -105,26 +98,6 @@ def _are_flat(dicts: Sequence[dict[Any, Any]]) -> bool:
 
 def _room(containers: Sequence[list[Any] | dict[Any, Any]]) -> int:
     return _CONTAINER * len(containers) + _ITEM * sum(map(len, containers))
-
-
-def _room_within(value: Any, levels: int) -> int | None:
-    """The memory that a container and those within take; None if something in it is not plain."""
-    kind = type(value)
-    if kind not in _CONTAINERS or not levels:
-        return None
-    if kind is dict and not _ATOMS.issuperset(map(type, value)):
-        return None
-    items = value.values() if kind is dict else value
-    if not _PLAIN.issuperset(map(type, items)):
-        return None
-    total = _room([value])
-    for item in items:
-        if type(item) in _CONTAINERS:
-            room = _room_within(item, levels - 1)
-            if room is None:
-                return None
-            total += room
-    return total
 
 
 # --- keeping ---------------------------------------------------------------------------------
@@ -141,14 +114,14 @@ class Known(NamedTuple):
     """The row of the state's checkpoint, as it was stored."""
     snapshot_id: str
     """The full row that the state was folded from."""
-    kept: Sequence[Any]
-    """The parts of the state."""
-    copiers: Sequence[Copier]
+    values: Mapping[str, Maker]
+    rest: Sequence[Maker]
+    """Of versions, of what was seen, and of what was updated."""
     room: int
 
-    def parts(self) -> Sequence[Any]:
-        """The parts of the state, in containers that are the caller's own."""
-        return [copy(part) for copy, part in zip(self.copiers, self.kept, strict=True)]
+    def state(self) -> tuple[Any, ...]:
+        """The parts of the state, which are the caller's own."""
+        return {name: make() for name, make in self.values.items()}, *(make() for make in self.rest)
 
     def is_at(self, row: Row) -> bool:
         """True if ``row`` is the very row that the state was read from."""
@@ -188,7 +161,7 @@ class Recent:
     def note(
         self, codec: Codec, thread_id: str, ns: str, walked: Sequence[Row], folded: Folded
     ) -> None:
-        """Keep what was read, if that pays: ``walked`` was, the newest row last, and `Folded`."""
+        """Keep a state that was read, if that pays. ``walked``: the rows read for it, the newest last."""
         if _pays(walked) and folded.chain.snapshot_weight + folded.chain.weight <= self.keep:
             known = _known(codec, walked[-1], folded)
             if known is not None and known.room <= self.keep:
@@ -216,20 +189,23 @@ class Recent:
 def _pays(walked: Sequence[Row]) -> bool:
     """True if folding ``walked`` once more would cost more than keeping the state. The last row is read
     each time, so it must be the smaller part."""
-    last, size = len(walked[-1].body), sum(len(row.body) for row in walked)
-    return 2 * last <= size and (len(walked) >= _FEW_ROWS or size >= _FEW_BYTES)
+    first, last = walked[0], walked[-1]
+    cost = len(first.body) + last.worth + last.weight - first.worth - first.weight
+    return cost >= 2 * len(last.body) and cost >= max(_FEW, last.worth // _PART)
 
 
 def _known(codec: Codec, row: Row, folded: Folded) -> Known | None:
-    """A copy of the state to keep; None if it is not plain."""
+    """A state to keep; None if it is not plain."""
     state, sealed = folded.state, folded.chain
+    parts = [*state.values.values(), *state[1:]]
+    made = []
     room = sealed.snapshot_weight + sealed.weight + len(row.body) + len(row.metadata)
-    copiers = []
-    for part in state:
-        found = copier(part)
+    for part in parts:
+        found = maker(part)
         if found is None:
             return None
-        copiers.append(found[0])
+        made.append(found[0])
         room += found[1]
-    shared = Known(codec, row, sealed.snapshot_id, state, copiers, room)
-    return shared._replace(kept=shared.parts())
+    count = len(state.values)
+    values = dict(zip(state.values, made[:count], strict=True))
+    return Known(codec, row, sealed.snapshot_id, values, made[count:], room)

@@ -346,7 +346,7 @@ class Folded(NamedTuple):
 def folded(codec: Codec, rows: Sequence[Row], known: Known | None = None) -> Folded | None:
     """What the last of ``rows`` (oldest first) holds; None if they begin neither full nor at ``known``."""
     if known is not None and known.is_at(rows[0]):
-        state, last = _fold_on(codec, State(*known.parts()), rows), rows[-1]
+        state, last = _fold_on(codec, State(*known.state()), rows), rows[-1]
         return Folded(state, Chain(known.snapshot_id, last.worth, last.weight))
     return None if rows[0].weight else Folded(fold(codec, rows), chain_of(rows))
 

@@ -40,7 +40,7 @@ class Log(TypedDict, total=False):
 @pytest.fixture(autouse=True)
 def little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short threads are worth keeping, too."""
-    monkeypatch.setattr(recent, "_FEW_ROWS", 2)
+    monkeypatch.setattr(recent, "_FEW", 1024)
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
@@ -198,13 +198,11 @@ def test_what_was_put_twice_in_the_same_words_on_another_past_is_another(
         point["id"], point["ts"] = f"{n:08}", "then"
         by.put(config(checkpoint_id=f"{n - 1:08}") if n else config(), point, {"step": n}, news)
 
-    for n in range(TURNS):
-        put(calls, n, "old" * 9000, {"n": n + 1} if n else {"base": 1, "n": 1})
-    same(calls, other)
-    assert kept(calls)
-    for n in range(TURNS):
-        put(other, n, "new" * 9000, {"n": n + 1} if n else {"base": 1, "n": 1})
-    assert same(calls, other) == {"base": "new" * 9000, "n": TURNS - 1}
+    for by, base in ((calls, "old" * 9000), (other, "new" * 9000), (other, "two" * 9000)):
+        for n in range(TURNS):
+            put(by, n, base, {"n": n + 1} if n else {"base": 1, "n": 1})
+        assert same(calls, other) == {"base": base, "n": TURNS - 1}
+        assert kept(calls)
 
 
 @pytest.mark.parametrize("upkeep", [Prune(THREAD), DeleteRuns(THREAD, ["odd"])])
