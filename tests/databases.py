@@ -111,11 +111,11 @@ def new_database(kind: str, folder: Path) -> Iterator[str]:
         yield named(schema)
 
 
-def open_saver(name: str) -> SqliteSaver | PostgresSaver:
+def open_saver(name: str, **more: Any) -> SqliteSaver | PostgresSaver:
     """A saver on a database, by its name."""
     if name.startswith("postgresql:"):
-        return PostgresSaver(name)
-    return SqliteSaver(connect(name))
+        return PostgresSaver(name, **more)
+    return SqliteSaver(connect(name), **more)
 
 
 def stored_bytes(saver: InMemorySaver | SqliteSaver | PostgresSaver) -> int:

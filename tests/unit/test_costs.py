@@ -18,10 +18,12 @@ import pytest
 from tests.databases import postgres_saver
 
 import caesura.storage.postgres as driver
+from caesura.checkpoint.memory import InMemorySaver
 from caesura.checkpoint.operations import Load
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.func import entrypoint, task
 from caesura.graph import END, START, StateGraph
+from caesura.storage import operations, parts
 from caesura.storage.sqlite import connect
 from caesura.testing.calling import THREAD, SyncCalls, Walker
 from caesura.types import Command, Send, interrupt
@@ -310,3 +312,81 @@ def test_the_newest_checkpoint_is_read_from_postgres_in_one_round_trip_or_two(
 ) -> None:
     with postgres_saver() as saver, round_trips(monkeypatch) as sent:
         assert reads(saver, sent) == READS
+
+
+# --- reading on ------------------------------------------------------------------------------
+
+TURNS = 160
+
+
+@contextmanager
+def rows_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """How many rows each statement gave meanwhile that reads a checkpoint."""
+    counts: list[int] = []
+
+    def counted(*given: Any) -> Any:
+        steps, answer = operations.load(*given), None
+        while True:
+            try:
+                answer = yield steps.send(answer)
+            except StopIteration as done:
+                return done.value
+            counts.append(len(answer or ()))
+
+    with monkeypatch.context() as patch:
+        performer = parts.Performer(parts.CHECKPOINTS, counted)
+        patch.setitem(parts._known, Load, performer)  # type: ignore[misc]
+        yield counts
+
+
+def chat(saver: Any, read: list[int]) -> list[tuple[int, int]]:
+    """(statements, rows) that it took to read the thread, for each turn."""
+    builder = StateGraph(Log)
+    builder.add_node("reply", lambda s: {"log": ["a" * 1000]})
+    graph = builder.add_edge(START, "reply").compile(checkpointer=saver)
+    found = []
+    for turn in range(TURNS):
+        read.clear()
+        made = graph.invoke({"log": [f"{turn}".ljust(1000, "q")]}, config(0))
+        found.append((len(read), sum(read)))
+        assert len(made["log"]) == 2 * turn + 2
+    return found
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_late_turn_of_a_chat_reads_no_more_rows_than_an_early_one(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sqlite = SqliteSaver(connect(str(tmp_path / "db")))
+    with (
+        closing(sqlite) if kind == "sqlite" else postgres_saver() as saver,
+        rows_read(monkeypatch) as read,
+    ):
+        turns = chat(saver, read)
+    assert max(statements for statements, _ in turns) == 2
+    assert max(rows for _, rows in turns[TURNS // 2 :]) <= 40
+    early, late = (sum(rows for _, rows in part) for part in (turns[10:40], turns[-30:]))
+    assert 0 < late <= 1.5 * early
+
+
+def test_a_saver_that_keeps_nothing_reads_the_whole_thread_each_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with (
+        closing(SqliteSaver(connect(str(tmp_path / "db")), keep=0)) as saver,
+        rows_read(monkeypatch) as read,
+    ):
+        assert max(rows for _, rows in chat(saver, read)) > 150
+
+
+def test_a_late_turn_of_a_chat_in_memory_decodes_no_more_than_an_early_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saver, decoded = InMemorySaver(), []
+    raw = saver.codec._raw_decode_all
+    monkeypatch.setattr(
+        saver.codec, "_raw_decode_all", lambda given: decoded.append(len(given)) or raw(given)
+    )
+    turns = chat(saver, decoded)
+    early, late = (sum(rows for _, rows in part) for part in (turns[10:40], turns[-30:]))
+    assert 0 < late <= 1.5 * early

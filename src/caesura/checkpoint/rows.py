@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from itertools import chain as _joined
 from operator import attrgetter
+from secrets import token_hex
 from typing import Any, Final, NamedTuple, cast
 
 from ormsgpack import unpackb
@@ -41,6 +42,7 @@ from caesura.checkpoint.operations import (
     PutWrites,
     Version,
 )
+from caesura.checkpoint.recent import Known, Recent
 from caesura.constants import ERROR, EXTRAS, INTERRUPT, RESUME, SCHEDULED
 from caesura.core import patch
 from caesura.errors import DecryptionError, DeserializationError, SerializationError, StorageError
@@ -66,17 +68,22 @@ class Codec:
 
     A serializer that offers ``encode``/``decode`` (MessagePack) is called directly, and its bytes
     are stored as they are. Bytes of any other are stored behind their tag: 0xC1, length, tag,
-    bytes. Such a one may encrypt, so the texts of interrupts go through it as well.
+    bytes. Such a one may encrypt, so the texts of interrupts go through it as well, and nothing that was
+    read is kept.
     """
 
-    __slots__ = ("_raw_decode", "_raw_decode_all", "_serde", "_strict", "conceals", "encode")
+    __slots__ = (
+        "_raw_decode", "_raw_decode_all", "_serde", "_strict", "conceals", "encode", "recent",
+    )  # fmt: skip
 
     encode: Callable[[Any], bytes]
     """The bytes of a value. Raises `SerializationError` with the path of what cannot be stored."""
     conceals: bool
     """Stored texts and payloads are not as people wrote them: nothing can be searched in them."""
+    recent: Recent
+    """What was read last. Codecs of one database may have the same."""
 
-    def __init__(self, serde: Any) -> None:
+    def __init__(self, serde: Any, recent: Recent | None = None) -> None:
         self._serde = serde
         raw = _offers_raw(serde)
         self._raw_decode = serde.decode if raw else None
@@ -84,6 +91,7 @@ class Codec:
         self.conceals = not raw
         self._strict = bool(getattr(serde, "require_encrypted", False))
         self.encode = serde.encode if raw else self._encode_tagged
+        self.recent = recent if raw and recent is not None else Recent(keep=0)
 
     def _encode_tagged(self, value: Any) -> bytes:
         tag, data = self._serde.dumps_typed(value)
@@ -166,6 +174,14 @@ class Row(NamedTuple):
     """Encoded ``[values or patches, versions, seen, updated]``."""
     closing: bytes | None = None
     """What tasks wrote on the parent, and was stored with this row (`pack_closing`)."""
+    follows: str | None = None
+    """The newest checkpoint when it was stored, if that is not the parent. If that is not known, its own
+    id; and of one that was put, more behind that (`put_mark`)."""
+
+
+def put_mark(checkpoint_id: str) -> str:
+    """What tells one putting of a checkpoint from another: its id alone, which others chose, does not."""
+    return f"{checkpoint_id} {token_hex(8)}"
 
 
 class State(NamedTuple):
@@ -260,9 +276,9 @@ def chain_of(rows: Sequence[Row]) -> Chain:
     return Chain(rows[0].checkpoint_id, rows[-1].worth, rows[-1].weight)
 
 
-def longest(row: Row) -> int:
-    """How many rows there are in the walk to ``row``, at most."""
-    return row.weight // ROW_WEIGHT + 1
+def longest(row: Row, start: Row | None = None) -> int:
+    """How many rows there are in the walk to ``row``, at most; from ``start``, if it is given."""
+    return (row.weight - (start.weight if start is not None else 0)) // ROW_WEIGHT + 1
 
 
 def chain_after(row: Row, before: Chain | None) -> Chain:
@@ -278,11 +294,16 @@ def walk(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
     """
     made = trace(found, checkpoint_id)
     if made and made[0].weight:
-        raise StorageError(
-            f"Checkpoint {checkpoint_id} cannot be read: it builds on {made[0].parent_id}, "
-            "which is not stored. Nothing was changed."
-        )
+        raise broken(made)
     return made
+
+
+def broken(rows: Sequence[Row]) -> StorageError:
+    """The full row of ``rows`` (a walk, oldest first) is not among them."""
+    return StorageError(
+        f"Checkpoint {rows[-1].checkpoint_id} cannot be read: it builds on {rows[0].parent_id}, "
+        "which is not stored. Nothing was changed."
+    )
 
 
 def trace(found: Iterable[Row], checkpoint_id: str) -> list[Row]:
@@ -303,7 +324,12 @@ def trace_in(by_id: Mapping[str, Row], checkpoint_id: str) -> list[Row]:
 
 def fold(codec: Codec, rows: Sequence[Row]) -> State:
     """The state at the last of ``rows`` (a walk, oldest first). Nothing in it is shared."""
-    values, versions, seen, updated = codec.decode(rows[0].body)
+    return _fold_on(codec, State(*codec.decode(rows[0].body)), rows)
+
+
+def _fold_on(codec: Codec, state: State, rows: Sequence[Row]) -> State:
+    """``state``, which is that of the first of ``rows``, at the last; its containers are used up."""
+    values, versions, seen, updated = state
     for start in range(1, len(rows), _WINDOW):
         changes = codec.decode_all([row.body for row in rows[start : start + _WINDOW]])
         for patches, newer, shown, _ in changes:
@@ -316,6 +342,21 @@ def fold(codec: Codec, rows: Sequence[Row]) -> State:
                     values[name] = patch.apply(values.get(name), change, in_place=True)
         updated = changes[-1][3]
     return State(values, versions, seen, updated)
+
+
+class Folded(NamedTuple):
+    """A state, and where its checkpoint sits in its chain."""
+
+    state: State
+    chain: Chain
+
+
+def folded(codec: Codec, rows: Sequence[Row], known: Known | None = None) -> Folded | None:
+    """What the last of ``rows`` (oldest first) holds; None if they begin neither full nor at ``known``."""
+    if known is not None and known.is_at(rows[0]):
+        state, last = _fold_on(codec, State(*known.state()), rows), rows[-1]
+        return Folded(state, Chain(known.snapshot_id, last.worth, last.weight))
+    return None if rows[0].weight else Folded(fold(codec, rows), chain_of(rows))
 
 
 def _step(state: State, changes: Sequence[Any]) -> State:

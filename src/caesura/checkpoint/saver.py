@@ -40,6 +40,7 @@ from caesura.checkpoint.operations import (
     Prune,
     PutWrites,
 )
+from caesura.checkpoint.recent import KEEP, Recent
 from caesura.checkpoint.rows import Codec, matches
 from caesura.checkpoint.serde.base import SerializerProtocol, maybe_add_typed_methods
 from caesura.constants import EXTRAS, INTERRUPT, NS_END, NS_SEP, RESUME
@@ -68,7 +69,8 @@ class EngineSaver(BaseCheckpointSaver[Any]):
     in_loop: ClassVar[bool] = False
     """True if `aexecute` may do its work in the event loop's own thread."""
 
-    def __init__(self, *, serde: SerializerProtocol | None = None) -> None:
+    def __init__(self, *, serde: SerializerProtocol | None = None, keep: int = KEEP) -> None:
+        self._recent = Recent(keep)
         self.serde = type(self)._default_serde if serde is None else maybe_add_typed_methods(serde)
 
     _default_serde: SerializerProtocol = BaseCheckpointSaver.serde
@@ -81,7 +83,7 @@ class EngineSaver(BaseCheckpointSaver[Any]):
     @serde.setter
     def serde(self, serde: SerializerProtocol) -> None:
         self._serde = serde
-        self.codec = Codec(serde)
+        self.codec = Codec(serde, self._recent)
 
     # --- performing operations ---
 

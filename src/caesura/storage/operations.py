@@ -44,7 +44,8 @@ from caesura.checkpoint.operations import (
     ThreadSummary,
     Withdraw,
 )
-from caesura.checkpoint.rows import INTERRUPT_COLUMNS, Codec, Headline, Row, WriteRow
+from caesura.checkpoint.recent import Known
+from caesura.checkpoint.rows import INTERRUPT_COLUMNS, Codec, Folded, Headline, Row, WriteRow
 from caesura.checkpoint.saver import ReadOn
 from caesura.constants import NS_SEP
 from caesura.errors import StaleThreadError, StorageError
@@ -114,7 +115,7 @@ ON CONFLICT (thread_id, ns, checkpoint_id) DO UPDATE SET
     parent_id = excluded.parent_id, worth = excluded.worth, weight = excluded.weight,
     ts = excluded.ts, step = excluded.step, run_id = excluded.run_id,
     metadata = excluded.metadata, body = excluded.body"""
-PUT_ROW: Final = _INSERT_ROW + " WHERE true" + _REPLACING
+PUT_ROW: Final = _INSERT_ROW + " WHERE true" + _REPLACING + ", follows = excluded.follows"
 
 
 @cache
@@ -151,16 +152,23 @@ WITH RECURSIVE walk ({_ROW}, body) AS (
     FROM walk JOIN thread_checkpoints AS c ON c.checkpoint_id = walk.parent_id
     WHERE walk.weight > 0 AND c.thread_id = ? AND c.ns = ?
 )
-SELECT {_ROW}, body, NULL FROM walk"""
+SELECT {_ROW}, body, NULL, NULL FROM walk"""
 
 # The same, where nothing was forked since the full row: all rows since the newest full one. A fork leaves
 # rows between that are of no use, and the walk is broken or, if they are many, cut off by the limit.
 SINCE_FULL: Final = """
-SELECT checkpoint_id, parent_id, worth, weight, '', 0, NULL, NULL, body, NULL FROM thread_checkpoints
-WHERE thread_id = ? AND ns = ? AND checkpoint_id <= ? AND checkpoint_id >= (
+SELECT checkpoint_id, parent_id, worth, weight, ts, 0, NULL, '', body, NULL, follows
+FROM thread_checkpoints WHERE thread_id = ? AND ns = ? AND checkpoint_id <= ? AND checkpoint_id >= (
     SELECT checkpoint_id FROM thread_checkpoints
     WHERE thread_id = ? AND ns = ? AND checkpoint_id <= ? AND weight = 0
     ORDER BY checkpoint_id DESC LIMIT 1)
+ORDER BY checkpoint_id DESC LIMIT ?"""
+
+# The same from a row on whose state is known.
+SINCE_KNOWN: Final = """
+SELECT checkpoint_id, parent_id, worth, weight, ts, 0, NULL, '', body, NULL, follows
+FROM thread_checkpoints
+WHERE thread_id = ? AND ns = ? AND checkpoint_id < ? AND checkpoint_id >= ?
 ORDER BY checkpoint_id DESC LIMIT ?"""
 
 _WRITE: Final = "task_id, idx, task_path, channel, value"
@@ -234,7 +242,9 @@ def _placed(kind: int, columns: Sequence[str]) -> tuple[str, Callable[[Sequence[
 
 _AN_INTERRUPT, _A_ROW, _A_WRITE = 0, 1, 2
 _interrupt_places, _as_interrupt = _placed(_AN_INTERRUPT, ("seq", *INTERRUPT_COLUMNS))
-_row_places, _as_row = _placed(_A_ROW, ("(SELECT head FROM named)", *_ROW.split(", "), "body"))
+_row_places, _as_row = _placed(
+    _A_ROW, ("(SELECT head FROM named)", *_ROW.split(", "), "body", "follows")
+)
 _write_places, _as_write = _placed(_A_WRITE, _WRITE.split(", "))
 
 _READ: Final = f"""
@@ -278,7 +288,9 @@ def _read(op: Load) -> Generator[Statement, Any, _Found | None]:
         return None
     writes = [WriteRow._make(_as_write(r)) for r in found if r[0] == _A_WRITE]
     asked = sorted((_as_interrupt(r) for r in found if r[0] == _AN_INTERRUPT), key=itemgetter(0))
-    return _Found(row[0], Row(*row[1:]), writes, [columns[1:] for columns in asked])
+    return _Found(
+        row[0], Row._make((*row[1:-1], None, row[-1])), writes, [columns[1:] for columns in asked]
+    )
 
 
 ASK: Final = f"""
@@ -374,7 +386,7 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
         )
         yield from _require_stored(op, answers[0])
         return rows.chain_after(row, op.chain)
-    yield from _insert(dialect, op, row)
+    yield from _insert(dialect, codec, op, row)
     for put, written, opened in puts:
         yield from _mend(put)
         yield from _store_writes(dialect, put, written)
@@ -403,24 +415,26 @@ def _if_stored(dialect: Dialect, op: Commit, sql: str, values: Sequence[Any]) ->
     return there, (*values, op.thread_id, op.ns, op.checkpoint_id)
 
 
-def _insert(dialect: Dialect, op: Commit, row: Row) -> Statements:
+def _insert(dialect: Dialect, codec: Codec, op: Commit, row: Row) -> Statements:
     """Store a row, beside others that cannot be stored in one go with it."""
     if op.expected_head != ANY_HEAD:
         yield from _require_stored(op, (yield _insertion(dialect, op, row)))
         return
     space = (op.thread_id, op.ns)
-    yield from _part(dialect, *space, op.checkpoint_id)
-    yield PUT_ROW, (*space, *row, op.checkpoint_id)
+    yield from _free(dialect, codec, *space, op.checkpoint_id)
+    yield PUT_ROW, (*space, *row._replace(follows=rows.put_mark(op.checkpoint_id)))
+    codec.recent.drop(op.thread_id)
 
 
 def _insertion(dialect: Dialect, op: Commit, row: Row, *, if_idle: bool = False) -> Statement:
     """Statement that stores a row after the head that it expects; that is ``follows``, if not its parent."""
     space, head = (op.thread_id, op.ns), op.expected_head or ""
-    follows = None if op.expected_head == op.parent_id else head
+    if op.expected_head != op.parent_id:
+        row = row._replace(follows=head)
     under = (op.thread_id, *op.under) if op.under is not None else ()
     idle = (op.thread_id, *_within(op.ns)) if if_idle else ()
     sql = insert_row_if_head(dialect, op.sync, bool(under), if_idle)
-    return sql, (*space, *row, follows, *space, head, *under, *idle)
+    return sql, (*space, *row, *space, head, *under, *idle)
 
 
 def _require_stored(op: Commit, stored: int) -> Statements:
@@ -435,6 +449,21 @@ def _stale(op: Commit) -> Statements:
         ns, id = op.under
         return StaleThreadError(op.thread_id, id, (yield from _head(op, ns)))
     return StaleThreadError(op.thread_id, op.expected_head, head)
+
+
+def _free(
+    dialect: Dialect, codec: Codec, thread_id: str, ns: str, checkpoint_id: str
+) -> Statements:
+    """Nothing is built on this row any more: if it is there, it is about to be another."""
+    space = (thread_id, ns)
+    yield from _part(dialect, *space, checkpoint_id)
+    if not (yield _EXISTS, (*space, checkpoint_id)):
+        return
+    for line in (yield from _headlines(dialect, thread_id)).get(ns, ()):
+        if line.weight and line.parent_id == checkpoint_id:
+            walked = yield from _walk(*space, line.checkpoint_id)
+            row = rows.collapsed(codec, walked, checkpoint_id)
+            yield REFOUND, (checkpoint_id, row.worth, row.body, *space, row.checkpoint_id)
 
 
 def _part(dialect: Dialect, thread_id: str, ns: str, checkpoint_id: str) -> Statements:
@@ -463,15 +492,15 @@ def load(dialect: Dialect, codec: Codec, op: Load) -> Statements:
     found = yield from _read(op)
     if found is None:
         return None
-    row = found.row
-    walked = yield from _since_full(op, row)
-    if walked[0].weight:
+    folded = yield from _folded(codec, op, found)
+    if folded is None:
         yield READ
         found = yield from _read(op)
         if found is None:
             return None
-        row = found.row
-        walked = yield from _walk(op.thread_id, op.ns, row.checkpoint_id)
+        walked = yield from _walk(op.thread_id, op.ns, found.row.checkpoint_id)
+        folded = rows.Folded(rows.fold(codec, walked), rows.chain_of(walked))
+    row = found.row
     asked, closing = _unseal(codec, found.asked), None
     if row.checkpoint_id != found.head_id:
         closing = yield from _closing_of(op.thread_id, op.ns, row.checkpoint_id)
@@ -484,20 +513,40 @@ def load(dialect: Dialect, codec: Codec, op: Load) -> Statements:
         codec,
         op,
         row,
-        rows.fold(codec, walked),
-        rows.chain_of(walked),
+        *folded,
         head_id=found.head_id,
         writes=writes,
         interrupts=asked,
     )
 
 
-def _since_full(op: Load, row: Row) -> Generator[Statement, Any, list[Row]]:
-    """The walk to ``row``, or the end of it, if others stand between."""
+def _folded(codec: Codec, op: Load, found: _Found) -> Generator[Statement, Any, Folded | None]:
+    """The state that was found: on from the one that was read last, or from the full row. None if there
+    are other rows between, or some are gone."""
+    recent, row = codec.recent, found.row
     if not row.weight:
+        return rows.folded(codec, [row])
+    known = recent.before(codec, op.thread_id, op.ns, row)
+    walked, made = [row], None
+    if known is not None:
+        walked = yield from _since(op, known, row)
+        made = rows.folded(codec, walked, known)
+    if made is None:
+        between = yield from _range(op.thread_id, op.ns, row)
+        walked = rows.trace([*between, row], row.checkpoint_id)
+        made = rows.folded(codec, walked)
+    if made is not None and row.checkpoint_id == found.head_id:
+        recent.note(codec, op.thread_id, op.ns, walked, made)
+    return made
+
+
+def _since(op: Load, known: Known, row: Row) -> Generator[Statement, Any, list[Row]]:
+    """The walk to ``row`` from the row of a known state on, or the end of it."""
+    if known.is_at(row):
         return [row]
-    found = yield from _range(op.thread_id, op.ns, row)
-    return rows.trace([*found, row], row.checkpoint_id)
+    place = (op.thread_id, op.ns, row.checkpoint_id, known.row.checkpoint_id)
+    found = yield SINCE_KNOWN, (*place, rows.longest(row, known.row))
+    return rows.trace([*map(Row._make, found), row], row.checkpoint_id)
 
 
 def _range(thread_id: str, ns: str, row: Row) -> Generator[Statement, Any, list[Row]]:
@@ -916,6 +965,7 @@ def delete_thread(dialect: Dialect, codec: Codec, op: DeleteThread) -> Statement
         [(f"DELETE FROM {table} WHERE thread_id = ?", (op.thread_id,)) for table in _TABLES],
         ends=True,
     )
+    codec.recent.drop(op.thread_id)
 
 
 def copy_thread(dialect: Dialect, codec: Codec, op: CopyThread) -> Statements:
@@ -936,6 +986,7 @@ def prune(dialect: Dialect, codec: Codec, op: Prune) -> Statements:
     for ns, lines in (yield from _headlines(dialect, op.thread_id)).items():
         doomed = {line.checkpoint_id for line in lines[:-1]}
         yield from _remove(dialect, codec, op.thread_id, ns, lines, doomed, keep_live=True)
+    codec.recent.drop(op.thread_id)
 
 
 def delete_runs(dialect: Dialect, codec: Codec, op: DeleteRuns) -> Statements:
@@ -945,6 +996,7 @@ def delete_runs(dialect: Dialect, codec: Codec, op: DeleteRuns) -> Statements:
     for ns, lines in (yield from _headlines(dialect, op.thread_id)).items():
         doomed = {line.checkpoint_id for line in lines if line.run_id in wanted}
         yield from _remove(dialect, codec, op.thread_id, ns, lines, doomed, keep_live=False)
+    codec.recent.drop(op.thread_id)
 
 
 def _headlines(

@@ -44,6 +44,7 @@ from caesura.checkpoint.operations import (
     ThreadSummary,
     Withdraw,
 )
+from caesura.checkpoint.recent import KEEP, Known
 from caesura.checkpoint.rows import Headline, Row, WriteRow
 from caesura.checkpoint.saver import EngineSaver, ReadOn
 from caesura.checkpoint.serde.base import SerializerProtocol
@@ -109,12 +110,18 @@ class InMemorySaver(EngineSaver):
     Args:
         serde: turns values into bytes and back.
         factory: accepted for programs that pass it; not used.
+        keep: bytes of memory for what was read last, so that the next run on a thread need not decode
+            all of it again; 0: nothing is kept. Where an encrypting serializer is used, nothing ever is.
     """
 
     def __init__(
-        self, *, serde: SerializerProtocol | None = None, factory: Callable[..., Any] = defaultdict
+        self,
+        *,
+        serde: SerializerProtocol | None = None,
+        factory: Callable[..., Any] = defaultdict,
+        keep: int = KEEP,
     ) -> None:
-        super().__init__(serde=serde)
+        super().__init__(serde=serde, keep=keep)
         self._threads: dict[str, _Thread] = {}
         self._open: dict[tuple[str, str], str] = {}
         """(thread, interrupt id) → asked_at of every open interrupt, in order of asking."""
@@ -184,6 +191,10 @@ class InMemorySaver(EngineSaver):
             space = self._space_at(op.thread_id, op.ns, op.expected_head)
             if row.weight and row.parent_id not in space.rows:
                 row = rows.encode_commit(self.codec, op, full=True)
+            if op.expected_head == ANY_HEAD:
+                row = row._replace(follows=rows.put_mark(row.checkpoint_id))
+                space.rows.update(self._freed(space, row.checkpoint_id))
+                self.codec.recent.drop(op.thread_id)
             for put, encoded in closing:
                 self._apply_put(put, *encoded)
             self._insert(space, row)
@@ -192,6 +203,15 @@ class InMemorySaver(EngineSaver):
             if op.withdraw is not None:
                 self._withdraw_within(op.thread_id, op.ns, op.withdraw, op.ts)
         return rows.chain_after(row, op.chain)
+
+    def _freed(self, space: _Space, checkpoint_id: str) -> dict[str, Row]:
+        """The rows that are built on this one, if it is there, as full ones."""
+        made = {}
+        for row in space.rows.values() if checkpoint_id in space.rows else ():
+            if row.weight and row.parent_id == checkpoint_id:
+                walked = rows.walk(_walk(space, row.checkpoint_id), row.checkpoint_id)
+                made[row.checkpoint_id] = rows.collapsed(self.codec, walked, checkpoint_id)
+        return made
 
     def _space_at(self, thread_id: str, ns: str, expected_head: str | None) -> _Space:
         """The space to write to. Raises `StaleThreadError` if its head is not the expected one."""
@@ -233,25 +253,31 @@ class InMemorySaver(EngineSaver):
             checkpoint_id = op.checkpoint_id or space.head
             if op.before is not None and op.checkpoint_id is None:
                 checkpoint_id = max((i for i in space.rows if i < op.before), default="")
-            walked = rows.walk(_walk(space, checkpoint_id), checkpoint_id)
+            row = space.rows.get(checkpoint_id)
+            if row is None:
+                return None
+            known = self.codec.recent.before(self.codec, op.thread_id, op.ns, row)
+            walked = rows.trace(_walk(space, checkpoint_id, known), checkpoint_id)
             stored = list(space.writes.get(checkpoint_id, {}).values())
             closing = space.closed.get(checkpoint_id)
             sealed = list(thread.interrupts.values())
             head = space.head
-        if not walked:
-            return None
+        folded = rows.folded(self.codec, walked, known)
+        if folded is None:
+            raise rows.broken(walked)
+        if checkpoint_id == head:
+            self.codec.recent.note(self.codec, op.thread_id, op.ns, walked, folded)
         writes = rows.read_writes(self.codec, stored, closing)
         asked = [self._unseal(c) for c in _relevant(sealed, op.ns, checkpoint_id)]
         if op.checkpoint_id is not None and writes:
-            known = {row.id for row in asked}
+            here = {row.id for row in asked}
             below = [self._unseal(c) for c in sealed if lifecycle.is_within(c[_NS], op.ns)]
-            asked = [row for row in below if row.id in known or rows.inside_of(row, writes)]
+            asked = [row for row in below if row.id in here or rows.inside_of(row, writes)]
         return rows.assemble(
             self.codec,
             op,
             walked[-1],
-            rows.fold(self.codec, walked),
-            rows.chain_of(walked),
+            *folded,
             head_id=head,
             writes=writes,
             interrupts=asked,
@@ -517,6 +543,7 @@ class InMemorySaver(EngineSaver):
             thread = self._threads.pop(op.thread_id, None)
             for interrupt_id in thread.interrupts if thread else ():
                 self._open.pop((op.thread_id, interrupt_id), None)
+        self.codec.recent.drop(op.thread_id)
 
     def _copy_thread(self, op: CopyThread) -> None:
         with self._lock:
@@ -552,6 +579,7 @@ class InMemorySaver(EngineSaver):
         self, thread_id: str, thread: _Thread, doomed: Mapping[str, set[str]], *, keep_live: bool
     ) -> None:
         rescued = {ns: self._rescue(thread.spaces[ns], ids) for ns, ids in doomed.items()}
+        self.codec.recent.drop(thread_id)
         for ns, ids in doomed.items():
             space = thread.spaces[ns]
             space.rows.update(rescued[ns])
@@ -586,12 +614,14 @@ def _closes(closing: Sequence[PutWrites], parent_id: str | None) -> bool:
     return True
 
 
-def _walk(space: _Space, checkpoint_id: str) -> list[Row]:
-    """From a checkpoint up to its full row."""
+def _walk(space: _Space, checkpoint_id: str, known: Known | None = None) -> list[Row]:
+    """From a checkpoint up to its full row, or to the row of a known state."""
     made = []
     row = space.rows.get(checkpoint_id)
     while row is not None:
         made.append(row)
+        if known is not None and known.is_at(row):
+            break
         row = space.rows.get(row.parent_id) if row.weight and row.parent_id else None
     return made
 

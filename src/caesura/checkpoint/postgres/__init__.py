@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 from caesura.checkpoint.operations import History
+from caesura.checkpoint.recent import KEEP
 from caesura.checkpoint.saver import EngineSaver
 from caesura.checkpoint.serde.base import SerializerProtocol
 from caesura.warnings import warn_shallow
@@ -50,6 +51,8 @@ class PostgresSaver(EngineSaver):
         serde: turns values into bytes and back.
         schema: where the tables are.
         timeout: seconds to wait for a connection, and for a database that went away.
+        keep: bytes of memory for what was read last, so that the next run on a thread reads only what came
+            since; 0: nothing is kept. Where an encrypting serializer is used, nothing ever is.
 
     Raises:
         StorageError: from any method, if the database fails. Nothing is stored then.
@@ -63,8 +66,9 @@ class PostgresSaver(EngineSaver):
         *,
         schema: str = "caesura",
         timeout: float = 30,
+        keep: int = KEEP,
     ) -> None:
-        super().__init__(serde=serde)
+        super().__init__(serde=serde, keep=keep)
         conn, self.dialect = placed(conn, schema)
         self._driver = Driver(_connections(conn), self.dialect, timeout=timeout)
         self._async_driver: AsyncDriver | None = None
@@ -81,12 +85,13 @@ class PostgresSaver(EngineSaver):
         serde: SerializerProtocol | None = None,
         schema: str = "caesura",
         timeout: float = 30,
+        keep: int = KEEP,
     ) -> Iterator[Self]:
         """A saver on the database that the string names; its connections are closed in the end.
 
         ``pipeline`` has no effect.
         """
-        saver = cls(conn_string, serde=serde, schema=schema, timeout=timeout)
+        saver = cls(conn_string, serde=serde, schema=schema, timeout=timeout, keep=keep)
         try:
             yield saver
         finally:

@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 
 from caesura.checkpoint.operations import History, Loaded
 from caesura.checkpoint.postgres import PostgresSaver
+from caesura.checkpoint.recent import KEEP
 from caesura.checkpoint.saver import EngineSaver
 from caesura.checkpoint.serde.base import SerializerProtocol
 from caesura.storage.connections import (
@@ -41,6 +42,7 @@ class AsyncPostgresSaver(PostgresSaver):
         serde: turns values into bytes and back.
         schema: where the tables are.
         timeout: seconds to wait for a connection, and for a database that went away.
+        keep: see `PostgresSaver`.
     """
 
     def __init__(
@@ -51,8 +53,9 @@ class AsyncPostgresSaver(PostgresSaver):
         *,
         schema: str = "caesura",
         timeout: float = 30,
+        keep: int = KEEP,
     ) -> None:
-        EngineSaver.__init__(self, serde=serde)
+        EngineSaver.__init__(self, serde=serde, keep=keep)
         conn, self.dialect = placed(conn, schema)
         self._adriver = AsyncDriver(_connections(conn), self.dialect, timeout=timeout)
         self._loop: asyncio.AbstractEventLoop | None = running_loop()
@@ -67,9 +70,12 @@ class AsyncPostgresSaver(PostgresSaver):
         serde: SerializerProtocol | None = None,
         schema: str = "caesura",
         timeout: float = 30,
+        keep: int = KEEP,
     ) -> AsyncIterator[Self]:
         """A saver on the database that the string names; its connections are closed in the end."""
-        async with cls(conn_string, serde=serde, schema=schema, timeout=timeout) as saver:
+        async with cls(
+            conn_string, serde=serde, schema=schema, timeout=timeout, keep=keep
+        ) as saver:
             yield saver
 
     async def __aenter__(self) -> Self:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Final, Self
 
 from caesura.checkpoint.operations import FindCheckpoints, History
+from caesura.checkpoint.recent import KEEP
 from caesura.checkpoint.saver import EngineSaver, ReadOn
 from caesura.checkpoint.serde.base import SerializerProtocol
 from caesura.storage.sqlite import Busy, Driver, Durability, connect
@@ -35,6 +36,8 @@ class SqliteSaver(EngineSaver):
         durable: ``"normal"`` (a commit survives the process; questions and answers, with all before them,
             a power cut) or ``"full"`` (every commit survives a power cut).
         timeout: seconds to wait for other processes.
+        keep: bytes of memory for what was read last, so that the next run on a thread reads only what came
+            since; 0: nothing is kept. Where an encrypting serializer is used, nothing ever is.
 
     Raises:
         StorageError: from any method, if the database fails. Nothing is stored then.
@@ -49,8 +52,9 @@ class SqliteSaver(EngineSaver):
         serde: SerializerProtocol | None = None,
         durable: Durability = "normal",
         timeout: float = 30,
+        keep: int = KEEP,
     ) -> None:
-        super().__init__(serde=serde)
+        super().__init__(serde=serde, keep=keep)
         self._driver = Driver(conn, durable=durable, timeout=timeout)
 
     @classmethod
@@ -62,9 +66,10 @@ class SqliteSaver(EngineSaver):
         serde: SerializerProtocol | None = None,
         durable: Durability = "normal",
         timeout: float = 30,
+        keep: int = KEEP,
     ) -> Iterator[Self]:
         """Open a database file (or ``":memory:"``), give its saver, and close it in the end."""
-        saver = cls(connect(conn_string), serde=serde, durable=durable, timeout=timeout)
+        saver = cls(connect(conn_string), serde=serde, durable=durable, timeout=timeout, keep=keep)
         try:
             yield saver
         finally:
@@ -83,6 +88,7 @@ class SqliteSaver(EngineSaver):
             serde=self.serde,
             durable=self._driver.durable,
             timeout=self._driver.timeout,
+            keep=self._recent.keep,
         )
 
     def interrupt(self) -> None:

@@ -14,6 +14,7 @@ from os import PathLike, fspath
 from types import TracebackType
 from typing import Any, Self
 
+from caesura.checkpoint.recent import KEEP
 from caesura.checkpoint.serde.base import SerializerProtocol
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import StorageError
@@ -32,6 +33,7 @@ class AsyncSqliteSaver(SqliteSaver):
         serde: turns values into bytes and back.
         durable: see `SqliteSaver`.
         timeout: seconds to wait for other processes.
+        keep: see `SqliteSaver`.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class AsyncSqliteSaver(SqliteSaver):
         serde: SerializerProtocol | None = None,
         durable: Durability = "normal",
         timeout: float = 30,
+        keep: int = KEEP,
     ) -> None:
         own = isinstance(conn, (sqlite3.Connection, str, PathLike))
         self._foreign: list[Any] = [] if own else [conn]  # shared with twins over the same store
@@ -49,7 +52,9 @@ class AsyncSqliteSaver(SqliteSaver):
                 "AsyncSqliteSaver takes a path, a sqlite3.Connection or an aiosqlite.Connection, "
                 f"not {type(conn).__name__}"
             )
-        super().__init__(_connection(conn), serde=serde, durable=durable, timeout=timeout)
+        super().__init__(
+            _connection(conn), serde=serde, durable=durable, timeout=timeout, keep=keep
+        )
 
     @classmethod
     @asynccontextmanager
@@ -60,9 +65,12 @@ class AsyncSqliteSaver(SqliteSaver):
         serde: SerializerProtocol | None = None,
         durable: Durability = "normal",
         timeout: float = 30,
+        keep: int = KEEP,
     ) -> AsyncIterator[Self]:
         """Open a database file (or ``":memory:"``), give its saver, and close it in the end."""
-        async with cls(conn_string, serde=serde, durable=durable, timeout=timeout) as saver:
+        async with cls(
+            conn_string, serde=serde, durable=durable, timeout=timeout, keep=keep
+        ) as saver:
             yield saver
 
     async def __aenter__(self) -> Self:
