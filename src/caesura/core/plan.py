@@ -33,8 +33,9 @@ def plan(state: ThreadState, stop: int) -> list[Task]:
 
 def is_over(state: ThreadState) -> bool:
     """True if it is certain, before anything is planned, that nothing will be due."""
-    topic = state.channels.get(TASKS)
-    return (topic is None or not topic.is_available()) and not list(_candidates(state))
+    topic, updated = state.channels.get(TASKS), state.updated
+    sent = topic is not None and topic.is_available()
+    return not sent and updated is not None and updated.isdisjoint(state.program.listeners)
 
 
 def _planned_sends(state: ThreadState, step: int) -> list[Task]:

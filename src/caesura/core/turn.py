@@ -220,8 +220,9 @@ class Turn:
             self.lazy = False  # The database has other troubles; what it has is as it says.
             raise
         finally:
-            with contextlib.suppress(Exception):  # There is only something left if the run fails.
-                yield from self._store_closing()
+            if self._closing:  # The run fails, or is ended from outside.
+                with contextlib.suppress(Exception):
+                    yield from self._store_closing()
             if self._hold:
                 yield from self._flush()
             if self.lazy and not self.request.nested:  # The outermost run makes sure of it.
@@ -394,7 +395,7 @@ class Turn:
 
         Handlers of tasks that fail are run too, and join ``tasks``, the step's.
         """
-        left = len(due)
+        left, stored = len(due), self.request.stored
         failure: BaseException | None = None
         finished: list[Task]
         if left == 1 and _passed_on(due[0]):
@@ -416,7 +417,11 @@ class Turn:
                     elif failure is None:
                         failure = task.error
             last = left == 0 and failure is None and not handlers
-            yield from self._settle(finished, handlers, last=last)
+            if last and len(finished) == 1 and not self._tells and finished[0].pause is None:
+                if stored:
+                    self._closing = [self._done(finished[0])]
+            elif stored or self._tells:
+                yield from self._settle(finished, handlers, last=last)
             if handlers and failure is None:
                 tasks += handlers.values()
                 left += len(handlers)
@@ -438,9 +443,7 @@ class Turn:
             puts = [self._left_by(task, handlers.get(task.id)) for task in finished]
             left = [put for put in puts if put is not None]
             yield from self._put_finished(left, last=last and not paused)
-            if (
-                paused and self._hold
-            ):  # Promise 3 in every durability mode: stored before it is told.
+            if paused and self._hold:  # Promise 3 in every mode: stored before it is told.
                 yield from self._flush()
         if self._tells:
             for task in finished:

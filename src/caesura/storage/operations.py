@@ -361,18 +361,27 @@ def commit(dialect: Dialect, codec: Codec, op: Commit) -> Statements:
     if closing is not None and len(op.closing) > 1 and len(closing) > _CLOSING_BYTES:
         kept, closing = False, None
     row = rows.encode_commit(codec, op, closing=closing)
+    more = op.writes or not all(kept and rows.only_writes(put) for put in op.closing)
+    if direct and not more and (op.withdraw is None or not dialect.freezing):
+        # Mostly there is nothing to take back; where writers are alone, one statement sees that.
+        stored = yield _insertion(dialect, op, row, if_idle=op.withdraw is not None)
+        if stored != 1 and op.withdraw is None:
+            yield from _require_stored(op, stored)
+        if stored == 1 or op.withdraw is None:
+            return rows.chain_after(row, op.chain)
+    return (yield from _commit_more(dialect, codec, op, row, kept=kept))
+
+
+def _commit_more(dialect: Dialect, codec: Codec, op: Commit, row: Row, *, kept: bool) -> Statements:
+    """Store a checkpoint that is not all there is to store. ``kept``: it holds what tasks wrote."""
+    direct = op.expected_head == op.parent_id
     writes = _encode_tasks(codec, op.writes)
     puts: list[tuple[PutWrites, list[WriteRow], list[tuple[Any, ...]]]]
     if kept:
         puts = [(put, [], _seal(codec, put)) for put in op.closing if not rows.only_writes(put)]
     else:
         puts = [(put, *_encode_put(codec, put)) for put in op.closing]
-    may_be_idle = op.withdraw is not None and direct and not (puts or writes or dialect.freezing)
-    # Mostly there is nothing to take back, and where writers are alone, one statement sees that.
-    if may_be_idle and (yield _insertion(dialect, op, row, if_idle=True)):
-        return rows.chain_after(row, op.chain)
-    if not direct or puts or writes or op.withdraw is not None:
-        yield Begin(True, op.thread_id, op.sync)
+    yield Begin(True, op.thread_id, op.sync)
     if row.weight and not direct and not (yield _EXISTS, (op.thread_id, op.ns, row.parent_id)):
         row = rows.encode_commit(codec, op, full=True)
     if op.expected_head != ANY_HEAD and not writes and all(_only_ends(*put) for put in puts):

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import random
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 from caesura.checkpoint.rows import Codec
 from caesura.errors import StorageError
@@ -134,7 +134,7 @@ class Driver:
                     if began:
                         cursor.execute("COMMIT")
                     return done.value
-                if type(said) is Begin:
+                if isinstance(said, Begin):
                     if began:
                         cursor.execute("COMMIT")
                         began = False
@@ -145,16 +145,18 @@ class Driver:
                         synced = True
                     begin, answer = said, None
                     continue
-                together = said if type(said) is Together else Together((cast("Statement", said),))
-                if begin is not None and not (together.ends and len(together.statements) == 1):
-                    cursor.execute("BEGIN IMMEDIATE" if begin.writes else "BEGIN")
-                    began = True
-                begin = None
-                answers = [_perform(cursor, statement) for statement in together.statements]
-                if began and together.ends:
+                if begin is not None:
+                    if not _is_one_that_ends(said):
+                        cursor.execute("BEGIN IMMEDIATE" if begin.writes else "BEGIN")
+                        began = True
+                    begin = None
+                if not isinstance(said, Together):
+                    answer = _perform(cursor, said)
+                    continue
+                answer = [_perform(cursor, statement) for statement in said.statements]
+                if began and said.ends:
                     cursor.execute("COMMIT")
                     began = False
-                answer = answers if together is said else answers[0]
         except BaseException:
             if began:
                 self._roll_back()
@@ -203,6 +205,11 @@ class Driver:
 
     def _migrate(self, cursor: sqlite3.Cursor, part: str) -> None:
         self._converse(cursor, migrate(SQLITE, part))
+
+
+def _is_one_that_ends(said: Statement | Together) -> bool:
+    """A single statement is a transaction by itself."""
+    return isinstance(said, Together) and said.ends and len(said.statements) == 1
 
 
 def _perform(cursor: sqlite3.Cursor, statement: Statement) -> Any:
