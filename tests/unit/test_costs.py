@@ -47,13 +47,13 @@ class Cost(NamedTuple):
 # stores the input, the step that begins, and the question. A resume reads the thread, accepts the answer,
 # and stores the step that it ends.
 ON_SQLITE = {
-    "loop step": Cost(1, 1, 380),
-    "fan-out task": Cost(0, 0, 235),
+    "loop step": Cost(1, 1, 313),
+    "fan-out task": Cost(0, 0, 163),
     "task call": Cost(1, 1, 345),
     "call at once": Cost(0, 0, 345),
     "turn": Cost(4.5, 4, 1150),
-    "pause": Cost(6, 4, 760),
-    "resume": Cost(11, 3, 370),
+    "pause": Cost(6, 4, 690),
+    "resume": Cost(11, 3, 363),
 }
 ROUND_TRIPS = {
     "loop step": 1,
