@@ -23,8 +23,8 @@ from caesura.checkpoint.saver import EngineSaver, ReadOn, as_tuple
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.graph import START, StateGraph
 from caesura.storage.dialect import SQLITE
-from caesura.storage.operations import Begin
 from caesura.storage.parts import performer_of
+from caesura.storage.statements import Begin
 from caesura.testing.calling import SyncCalls, Walker
 from caesura.types import Command, interrupt
 

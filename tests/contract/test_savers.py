@@ -39,9 +39,11 @@ from caesura.checkpoint.sqlite.aio import AsyncSqliteSaver
 from caesura.errors import AlreadyAnsweredError, StaleThreadError, StorageError
 from caesura.graph import START, StateGraph
 from caesura.storage import parts
+from caesura.storage.checkpoints import PERFORM
+from caesura.storage.checkpoints.reading import load
 from caesura.storage.dialect import SQLITE
-from caesura.storage.operations import PERFORM, Begin, Together, load
 from caesura.storage.sqlite import connect
+from caesura.storage.statements import Begin, Together
 from caesura.testing.faults import FailingSaver, InjectedFailureError
 from caesura.testing.savers import (
     AT,

@@ -31,9 +31,9 @@ from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import StaleThreadError, StorageError
 from caesura.storage.dialect import SQLITE
 from caesura.storage.exchange import exchange
-from caesura.storage.operations import Begin, Together
 from caesura.storage.parts import performer_of
 from caesura.storage.sqlite import connect
+from caesura.storage.statements import Begin, Together
 from caesura.storage.talking import talk
 from caesura.types import Command
 

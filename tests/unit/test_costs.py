@@ -23,7 +23,8 @@ from caesura.checkpoint.operations import Load
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.func import entrypoint, task
 from caesura.graph import END, START, StateGraph
-from caesura.storage import operations, parts
+from caesura.storage import parts
+from caesura.storage.checkpoints import reading
 from caesura.storage.sqlite import connect
 from caesura.testing.calling import THREAD, SyncCalls, Walker
 from caesura.types import Command, Send, interrupt
@@ -325,7 +326,7 @@ def rows_read(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     counts: list[int] = []
 
     def counted(*given: Any) -> Any:
-        steps, answer = operations.load(*given), None
+        steps, answer = reading.load(*given), None
         while True:
             try:
                 answer = yield steps.send(answer)

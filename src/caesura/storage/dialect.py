@@ -1,6 +1,6 @@
 """What SQL databases differ in. Statements are written once, with ``?`` for parameters.
 
-The generators of `caesura.storage.operations` ask a dialect for the few things that they cannot say
+The generators of `caesura.storage.checkpoints` ask a dialect for the few things that they cannot say
 in the SQL that all databases share; the drivers ask it for the rest: how a statement is spelt, how a
 transaction begins, and where the tables are.
 """

@@ -12,7 +12,7 @@ from typing import Final
 
 from caesura.errors import StorageError
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import Begin, Statements
+from caesura.storage.statements import Begin, Statements
 
 _TABLE: Final = "caesura_schema"
 _VERSIONS: Final = f"""

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Final, NamedTuple
 
-from caesura.storage.operations import PERFORM, Perform
+from caesura.storage.checkpoints import PERFORM
+from caesura.storage.statements import Perform
 
 CHECKPOINTS: Final = "checkpoints"
 _ROOMS: Final = {

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import Begin, Statements
+from caesura.storage.statements import Begin, Statements
 from caesura.store.approximate import Hnsw
 from caesura.store.likeness import Distance, unpacked
 

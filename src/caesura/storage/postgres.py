@@ -1,4 +1,4 @@
-"""The PostgreSQL drivers: run the generators of `caesura.storage.operations` on psycopg connections.
+"""The PostgreSQL drivers: run the generators of `caesura.storage.statements` on psycopg connections.
 
 They only send what `caesura.storage.talking` says and wait as long as it tells them to. Nothing is kept in
 the session, so a pooler that gives out a connection for each transaction may stand between.
@@ -19,8 +19,8 @@ from caesura.checkpoint.rows import Codec
 from caesura.storage.connections import IDLE, AsyncConnections, Connections
 from caesura.storage.dialect import Postgres
 from caesura.storage.exchange import exchange, is_amid
-from caesura.storage.operations import Statements
 from caesura.storage.parts import CHECKPOINTS, performer_of
+from caesura.storage.statements import Statements
 from caesura.storage.talking import Attempts, CommitUnknownError, Talk, set_up, talk
 
 

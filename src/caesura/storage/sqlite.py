@@ -1,4 +1,4 @@
-"""The SQLite driver: runs the generators of `caesura.storage.operations` on one connection.
+"""The SQLite driver: runs the generators of `caesura.storage.statements` on one connection.
 
 One connection, one lock: SQLite has a single writer anyway, and a commit takes some ten
 microseconds. Waiting for other processes is done here, not in SQLite, so that an async caller can
@@ -20,8 +20,8 @@ from caesura.checkpoint.rows import Codec
 from caesura.errors import StorageError
 from caesura.storage.dialect import SQLITE
 from caesura.storage.migrating import migrate
-from caesura.storage.operations import Begin, Statement, Statements, Together
 from caesura.storage.parts import CHECKPOINTS, performer_of
+from caesura.storage.statements import Begin, Statement, Statements, Together
 
 Durability = Literal["normal", "full"]
 """``normal``: a commit survives the end of the process, and of the machine once the log is synced,

@@ -1,4 +1,4 @@
-"""The operations of the long-term store as generators of statements, as in `storage.operations`.
+"""The operations of the long-term store as generators of statements, as in `storage.checkpoints`.
 
 A batch is one transaction: its reads, then a longer life for what they read, then its puts. A search
 goes through the namespaces below its prefix, one after another, in pages of rows, and stops when it
@@ -21,8 +21,8 @@ from caesura.checkpoint.rows import Codec
 from caesura.storage import pgvector
 from caesura.storage.conditions import Condition
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import READ, Begin, Statements
 from caesura.storage.parts import register
+from caesura.storage.statements import READ, Begin, Statements
 from caesura.store.approximate import Hnsw
 from caesura.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 from caesura.store.likeness import (

@@ -22,7 +22,7 @@ from caesura.errors import StorageError, UnstorableTextError
 from caesura.storage.dialect import Postgres
 from caesura.storage.exchange import Query
 from caesura.storage.migrating import migrate
-from caesura.storage.operations import UNTOLD, Begin, Statement, Statements, Together
+from caesura.storage.statements import UNTOLD, Begin, Statement, Statements, Together
 
 Talk = Generator[Sequence[Query], Any, Any]
 """Yields what to send in one go; is sent a list of answers."""

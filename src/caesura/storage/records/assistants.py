@@ -21,10 +21,10 @@ from caesura.records.operations import (
 )
 from caesura.records.shapes import Assistant
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import Begin, Statements
 from caesura.storage.records.filters import Conditions
 from caesura.storage.records.pages import page_of
 from caesura.storage.records.tables import ASSISTANTS
+from caesura.storage.statements import Begin, Statements
 
 GET: Final = f"{ASSISTANTS.select} WHERE assistant_id = ?"
 KEEP_VERSION: Final = ASSISTANTS.insert.replace("INTO assistants", "INTO assistant_versions", 1)

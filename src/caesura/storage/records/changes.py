@@ -10,8 +10,8 @@ from typing import Any, Final
 from caesura.checkpoint.rows import Codec
 from caesura.records.operations import Changed, FindChangedQuestions
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import READ, Statements
 from caesura.storage.records.questions import COLUMNS, FROM, THREAD_COLUMNS, question_of
+from caesura.storage.statements import READ, Statements
 
 _KEYS: Final = """
 SELECT {0}, id, thread_id, {1} FROM thread_interrupts

@@ -20,11 +20,11 @@ from caesura.records.operations import (
     RevokeKey,
 )
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import Begin, Statements
 from caesura.storage.records import threads
 from caesura.storage.records.filters import Conditions
 from caesura.storage.records.pages import page_of
 from caesura.storage.records.tables import CRONS, KEYS
+from caesura.storage.statements import Begin, Statements
 
 DUE: Final = f"{CRONS.select} WHERE enabled = 1 AND next_run_date <= ? ORDER BY next_run_date"
 ADVANCE: Final = """

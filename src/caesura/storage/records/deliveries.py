@@ -17,9 +17,9 @@ from caesura.records.operations import (
 )
 from caesura.records.shapes import Delivery
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import Begin, Statements
 from caesura.storage.records.filters import Conditions
 from caesura.storage.records.tables import DELIVERIES
+from caesura.storage.statements import Begin, Statements
 
 _IS_DUE: Final = "WHERE status = 'waiting' AND due_at <= ?"
 ANY_DUE: Final = f"SELECT 1 FROM webhook_deliveries {_IS_DUE} LIMIT 1"

@@ -9,8 +9,8 @@ from caesura.checkpoint.rows import Codec
 from caesura.records.operations import AppendEvents, FindEvent, ReadEvents, SweepEvents
 from caesura.records.shapes import Event
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import Begin, Statements, Together
 from caesura.storage.records.filters import Conditions
+from caesura.storage.statements import Begin, Statements, Together
 
 TAKE: Final = """
 INSERT INTO event_counts (thread_id, last)

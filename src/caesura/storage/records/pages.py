@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from caesura.records.operations import Page
-from caesura.storage.operations import Statements
 from caesura.storage.records.filters import Conditions
 from caesura.storage.records.tables import Table
+from caesura.storage.statements import Statements
 
 _ALL: Final = 2**62
 

@@ -11,9 +11,9 @@ from caesura.errors import InvalidFilterError
 from caesura.records.operations import CountQuestions, FindQuestions, Page, Question
 from caesura.records.shapes import Thread
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import READ, Statements
 from caesura.storage.records.filters import Conditions
 from caesura.storage.records.tables import THREADS
+from caesura.storage.statements import READ, Statements
 
 COLUMNS: Final = ", ".join(f"i.{name}" for name in INTERRUPT_COLUMNS)
 THREAD_COLUMNS: Final = ", ".join(f"t.{name}" for name in THREADS.columns)

@@ -40,12 +40,14 @@ from caesura.records.operations import (
 )
 from caesura.records.rules import at_rest, due_since, expiry, thread_status
 from caesura.records.shapes import Run, Thread
-from caesura.storage import operations as checkpoints
+from caesura.storage import checkpoints
+from caesura.storage.checkpoints import answering
+from caesura.storage.checkpoints.tables import unseal, within
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import Begin, Statements
 from caesura.storage.records import crons, threads
 from caesura.storage.records.filters import Conditions
 from caesura.storage.records.tables import DELIVERIES, RUNS, from_json, to_json
+from caesura.storage.statements import Begin, Statements
 
 GET: Final = f"{RUNS.select} WHERE thread_id = ? AND run_id = ?"
 GET_ALONE: Final = f"{RUNS.select} WHERE run_id = ?"
@@ -111,9 +113,9 @@ def accept(dialect: Dialect, codec: Codec, op: AcceptRun) -> Statements:
     accepted = yield from _answers(dialect, codec, op, rows)
     withdrawn: tuple[str, ...] = ()
     if op.withdraw is not None and rows:
-        scope = checkpoints._within("")
+        scope = within("")
         reason = codec.seal_text(op.withdraw)
-        yield checkpoints.WITHDRAW_WITHIN, (reason, op.at, thread_id, *scope)
+        yield answering.WITHDRAW_WITHIN, (reason, op.at, thread_id, *scope)
         withdrawn = tuple(row.id for row in rows)
     run = replace(op.run, accepted=accepted)
     left = [
@@ -161,8 +163,8 @@ def _open_rows(codec: Codec, op: AcceptRun) -> Statements:
     """What waits on the thread, where that matters."""
     if op.bind is None and op.withdraw is None and not op.refuse_waiting:
         return []
-    found = yield checkpoints.OPEN_OF_THREAD, (op.run.thread_id,)
-    return checkpoints._unseal(codec, found)
+    found = yield answering.OPEN_OF_THREAD, (op.run.thread_id,)
+    return unseal(codec, found)
 
 
 def _answers(
@@ -176,7 +178,7 @@ def _answers(
     if not answers:
         return ()
     operation = Accept(op.run.thread_id, answers, op.at)
-    made = yield from threads.inner(checkpoints.accept(dialect, codec, operation))
+    made = yield from threads.inner(answering.accept(dialect, codec, operation))
     return tuple(row.id for row in made)
 
 

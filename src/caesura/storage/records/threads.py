@@ -23,19 +23,18 @@ from caesura.records.operations import (
 )
 from caesura.records.rules import expiry, thread_status
 from caesura.records.shapes import Thread, ThreadStatus
+from caesura.storage.checkpoints.upkeep import copy_thread, delete_thread
 from caesura.storage.dialect import Dialect
-from caesura.storage.operations import (
+from caesura.storage.records.filters import Conditions
+from caesura.storage.records.pages import page_of
+from caesura.storage.records.tables import THREADS, to_json
+from caesura.storage.statements import (
     READ,
     Begin,
     Statement,
     Statements,
     Together,
-    copy_thread,
-    delete_thread,
 )
-from caesura.storage.records.filters import Conditions
-from caesura.storage.records.pages import page_of
-from caesura.storage.records.tables import THREADS, to_json
 
 GET: Final = f"{THREADS.select} WHERE thread_id = ?"
 LIVE: Final = "(status = 'open' OR (status = 'answered' AND done = 0))"
