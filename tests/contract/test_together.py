@@ -82,7 +82,8 @@ class Held(FailingSaver):
 @pytest.fixture
 def gathered(saver: Any, monkeypatch: pytest.MonkeyPatch) -> Held:
     """Sees what calls hand in."""
-    held, add, lock = Held(saver), Gathering.add, threading.Lock()
+    held, lock = Held(saver), threading.Lock()
+    add, lead = Gathering.add, Gathering.lead
 
     def adding(self: Gathering, ended: Any) -> bool:
         leads = add(self, ended)
@@ -90,7 +91,15 @@ def gathered(saver: Any, monkeypatch: pytest.MonkeyPatch) -> Held:
             held.handed_in()
         return leads
 
+    def leading(self: Gathering) -> bool:
+        leads = lead(self)
+        if leads:
+            with lock:
+                held.handed_in()
+        return leads
+
     monkeypatch.setattr(Gathering, "add", adding)
+    monkeypatch.setattr(Gathering, "lead", leading)
     return held
 
 

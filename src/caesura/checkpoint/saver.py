@@ -68,6 +68,8 @@ class EngineSaver(BaseCheckpointSaver[Any]):
 
     in_loop: ClassVar[bool] = False
     """True if `aexecute` may do its work in the event loop's own thread."""
+    at_once: ClassVar[bool] = False
+    """True if to store something takes no longer than to have somebody else do so."""
 
     def __init__(self, *, serde: SerializerProtocol | None = None, keep: int = KEEP) -> None:
         self._recent = Recent(keep)

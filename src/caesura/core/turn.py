@@ -563,6 +563,10 @@ class Turn:
     def store_beside(self, operation: PutWrites | PutTogether) -> Steps:
         """Perform an operation while the loop waits for what runs."""
         yield Store(operation)
+        self.stored_beside(operation)
+
+    def stored_beside(self, operation: PutWrites | PutTogether) -> None:
+        """An operation was performed while the loop waits for what runs."""
         if operation.sync == "lazy":
             self.lazy = True
 

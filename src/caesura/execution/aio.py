@@ -30,7 +30,7 @@ from caesura.execution.call import Planned, in_loop, log_unawaited
 from caesura.execution.clock import clock
 from caesura.execution.context import Frame, TaskScope
 from caesura.execution.effects import aexecute, aperform
-from caesura.execution.gathering import Ended
+from caesura.execution.gathering import Ended, Gathering
 from caesura.execution.listeners import atell
 from caesura.execution.sync import RunClosed, TaskFuture
 from caesura.execution.threads import in_thread
@@ -256,8 +256,7 @@ class AsyncDriver:
         if in_loop(planned.scope):
             context = contextvars.copy_context()
             future = self.loop.create_task(self._call(planned), context=context)
-            future.add_done_callback(gathering.end)
-            future.add_done_callback(_taken)
+            future.add_done_callback(partial(_over, gathering))
             return _Delivering(planned.scope, future)
         view = TaskFuture(planned.scope)
         inner = asyncio.run_coroutine_threadsafe(self._call(planned), self.loop)
@@ -317,11 +316,12 @@ class AsyncDriver:
                 value, advance = error, steps.throw
 
     async def _store(self, frame: Frame, left: PutWrites) -> None:
-        """Store what a call left: at once if no other is under way, else with all that end before the
-        loop comes to it."""
+        """Store what a call left: at once if no other is under way, or it takes no time; else with all
+        that end before the loop comes to it."""
         gathering, saver = frame.gathering, frame.setting.saver
-        if gathering.running == 1:
-            await aperform(frame.turn.store_beside(left), saver)
+        if gathering.running == 1 or getattr(saver, "at_once", False):
+            await saver.aexecute(left)
+            frame.turn.stored_beside(left)
             return
         stored = self.loop.create_future()
         if gathering.add(Ended(left, partial(_tell, stored))):
@@ -343,8 +343,9 @@ def _tell(stored: asyncio.Future[None], why: BaseException | None) -> None:
         stored.set_exception(why)
 
 
-def _taken(future: asyncio.Future[Any]) -> None:
-    """Failures are logged by the caller's task, not by asyncio."""
+def _over(gathering: Gathering, future: asyncio.Future[Any]) -> None:
+    """A call has ended. Failures are logged by the caller's task, not by asyncio."""
+    gathering.end()
     if not future.cancelled():
         future.exception()
 

@@ -45,10 +45,22 @@ class Gathering:
         with self._lock:
             self.running += 1
 
-    def end(self, _future: object) -> None:
+    def end(self, _future: object = None) -> None:
         """A call has ended."""
         with self._lock:
             self.running -= 1
+
+    def lead(self) -> bool:
+        """True if nobody is storing: then the caller may store its own by itself, and calls `rest`."""
+        with self._lock:
+            leads, self._led = not self._led, True
+            return leads
+
+    def rest(self) -> bool:
+        """What the caller led is over. True: it is to perform `round` until none is due."""
+        with self._lock:
+            self._led = bool(self._waiting)
+            return self._led
 
     def add(self, ended: Ended) -> bool:
         """Hand in what a call left. True: the caller is to perform `round` until none is due."""
@@ -68,9 +80,7 @@ class Gathering:
             ]
         except BaseException as error:  # The program is being ended: so are those who wait.
             errors = [error] * len(stored)
-        with self._lock:
-            self._led = bool(self._waiting)
-            more = self._led
+        more = self.rest()
         for ended, why in zip(stored, errors, strict=True):
             ended.then(why)
         return more

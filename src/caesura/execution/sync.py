@@ -218,6 +218,8 @@ class SyncDriver:
             return
         if left is None:
             self._end_call(planned, future, None)
+        elif planned.frame.gathering.lead():
+            self._store_call(planned, future, left)
         elif planned.frame.gathering.add(Ended(left, partial(self._may_go_on, planned, future))):
             self._store_calls(planned.frame)
 
@@ -233,10 +235,27 @@ class SyncDriver:
             self.attempt(scope, work)
         return planned.left()
 
+    def _store_call(self, planned: Planned, future: TaskFuture, left: PutWrites) -> None:
+        """Store what a call left while nobody else is storing; then what others left meanwhile."""
+        frame, why = planned.frame, None
+        try:
+            frame.setting.saver.execute(left)
+            frame.turn.stored_beside(left)
+        except BaseException as error:
+            why = error
+        if not frame.gathering.rest():
+            self._end_call(planned, future, why)
+            return
+        self._may_go_on(planned, future, why)
+        self._go_on_storing(frame)
+
     def _store_calls(self, frame: Frame) -> None:
         """Store what calls left. This thread's own is stored in the first round."""
         if perform(frame.gathering.round(), frame.setting.saver):
-            go_on(partial(contextvars.copy_context().run, self._store_calls, frame))
+            self._go_on_storing(frame)
+
+    def _go_on_storing(self, frame: Frame) -> None:
+        go_on(partial(contextvars.copy_context().run, self._store_calls, frame))
 
     def _may_go_on(self, planned: Planned, future: TaskFuture, why: BaseException | None) -> None:
         """What the call left is stored, or ``why`` not. Nothing here takes time: others are waiting."""

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, ClassVar, Final, Self, cast
 
 from caesura.checkpoint import rows
 from caesura.checkpoint.history import Asked, Request, Rows, Space, Stored, Walks, asked_in
@@ -113,6 +113,8 @@ class InMemorySaver(EngineSaver):
         keep: bytes of memory for what was read last, so that the next run on a thread need not decode
             all of it again; 0: nothing is kept. Where an encrypting serializer is used, nothing ever is.
     """
+
+    at_once: ClassVar[bool] = True
 
     def __init__(
         self,

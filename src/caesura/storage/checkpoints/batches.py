@@ -69,6 +69,8 @@ def store_writes(
 
 def batches_of(writes: Sequence[WriteRow]) -> list[tuple[int, Sequence[WriteRow]]]:
     """Writes in portions for a statement each, which takes so many of them (`_PADDING` included)."""
+    if len(writes) == 1:
+        return [(1, writes)]
     made, start, weight = [], 0, 0
     for end, write in enumerate(writes):
         weight += len(write.value)

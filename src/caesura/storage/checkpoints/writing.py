@@ -40,6 +40,10 @@ WHERE thread_id = ? AND ns = ? AND checkpoint_id = ? AND task_id = ? AND idx = -
 
 def put_writes(dialect: Dialect, codec: Codec, op: PutWrites) -> Statements:
     """`PutWrites`: one statement, if all there is to store are a few writes, or a question."""
+    if rows.only_writes(op) and op.sync != "now" and len(op.writes) == 1:
+        return _hang(
+            dialect, op, rows.encode_writes(codec, op.task_id, op.task_path, op.writes), op.sync
+        )
     if len(op.opened) == 1 and op.expected_head not in (None, ANY_HEAD) and _only_asks(op):
         return _ask(op, *seal_opened(codec, op))
     return _put(dialect, codec, (op,), op.sync)
