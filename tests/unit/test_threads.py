@@ -73,9 +73,14 @@ def test_a_job_that_no_thread_has_begun_is_done_by_who_waits(
 
 def test_what_is_to_go_on_holds_up_nobody_who_waits(no_thread_comes: threads._Queue) -> None:
     ran: list[str] = []
+    went_on = threading.Semaphore(0)
+
+    def rest() -> None:
+        ran.append("went on")
+        went_on.release()
 
     def job() -> None:
-        go_on(lambda: ran.append("went on"))
+        go_on(rest)
         ran.append("job")
 
     spawn(job)
@@ -83,10 +88,9 @@ def test_what_is_to_go_on_holds_up_nobody_who_waits(no_thread_comes: threads._Qu
     assert ran == ["job"]
     job()
     assert ran == ["job", "went on", "job"]
-    over = threading.Event()
-    spawn(over.set)
     threads._Worker()
-    assert over.wait(PATIENCE)
+    assert went_on.acquire(timeout=PATIENCE)
+    assert went_on.acquire(timeout=PATIENCE)
     assert ran[3:] == ["went on"]
 
 
