@@ -60,7 +60,7 @@ def caption(found: dict[str, Any]) -> str:
 
 # --- the plot --------------------------------------------------------------------------------
 
-_LEFT, _WIDE, _LINE, _TOP = 330, 580, 17, 46
+_LEFT, _WIDE, _LINE, _TOP = 330, 580, 17, 66
 _COLOURS = {
     "none": "#9aa5b1",
     "memory": "#4c9f70",
@@ -111,10 +111,10 @@ def _first_forms(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _legend(bars: Sequence[dict[str, Any]]) -> list[str]:
     parts = []
     for number, saver in enumerate(dict.fromkeys(row["saver"] for row in bars)):
-        x = _LEFT + number * 95
-        parts.append(f'<rect x="{x}" y="9" width="10" height="10" fill="{_COLOURS[saver]}"/>')
+        x = 8 + number * 95
+        parts.append(f'<rect x="{x}" y="29" width="10" height="10" fill="{_COLOURS[saver]}"/>')
         name = {"": "package", "none": "no saver"}.get(saver, SAVERS[saver])
-        parts.append(f'<text x="{x + 14}" y="18">{name}</text>')
+        parts.append(f'<text x="{x + 14}" y="38">{name}</text>')
     return parts
 
 
