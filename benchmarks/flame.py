@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "flames"
 RATE = 1000
 """Looks a second."""
-NARROW = 0.1
+NARROW = 0.2
 """Frames that take less of the width, in percent, are left out."""
 
 
