@@ -24,7 +24,7 @@ from dataclasses import fields
 from itertools import chain as _joined
 from operator import attrgetter
 from secrets import token_hex
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from ormsgpack import unpackb
 
@@ -509,9 +509,12 @@ def packed_row(closing: bytes, follower: str) -> WriteRow:
     return WriteRow(follower, _PACKED, "", "", closing)
 
 
-def merged(writes: Iterable[WriteRow]) -> list[WriteRow]:
+_AWrite = TypeVar("_AWrite", "WriteRow", "Written")
+
+
+def merged(writes: Iterable[_AWrite]) -> list[_AWrite]:
     """What stays of writes that come one after the other: the first, of special channels the last."""
-    kept: dict[tuple[str, int], WriteRow] = {}
+    kept: dict[tuple[str, int], _AWrite] = {}
     for write in writes:
         if write.idx < 0 or (write.task_id, write.idx) not in kept:
             kept[write.task_id, write.idx] = write
@@ -525,18 +528,18 @@ def read_writes(
 
     Raises `DeserializationError`.
     """
-    made: dict[tuple[str, int], Written] = {}
-    pieces = [] if closing is None else [closing]
+    made: list[Written] = []
+    packed: list[tuple[str, bytes]] = []
     for row in stored:
         if row.idx == _PACKED:
-            pieces.append(row.value)
+            packed.append((row.task_id, row.value))
         else:
-            made[row.task_id, row.idx] = Written(*row[:4], codec.decode(row.value))
-    for piece in pieces:
-        for write in _unpack(codec, piece):
-            if write.idx < 0 or (write.task_id, write.idx) not in made:
-                made[write.task_id, write.idx] = write
-    return sorted(made.values(), key=_write_order)
+            made.append(Written(*row[:4], codec.decode(row.value)))
+    for _, piece in sorted(packed):  # in the order of what came after it
+        made.extend(_unpack(codec, piece))
+    if closing is not None:
+        made.extend(_unpack(codec, closing))
+    return sorted(merged(made), key=_write_order)
 
 
 _write_order = attrgetter("task_path", "task_id", "idx")

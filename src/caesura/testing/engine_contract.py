@@ -14,6 +14,7 @@ from caesura.checkpoint.operations import (
     Accept,
     Answer,
     CopyThread,
+    DeleteThread,
     FindCheckpoints,
     FindInterrupts,
     FindNamespaces,
@@ -179,6 +180,40 @@ class EngineContract(SaverContract):
         walker.chain = walker.load().chain
         walker.commit({"a": 4})
         assert walker.load().values == {"a": 4}
+
+    def test_what_closed_a_checkpoint_is_copied_with_the_thread(self, calls: Calls) -> None:
+        walker = Walker(calls)
+        first = walker.commit({"a": 1})
+        walker.commit({"a": 2}, closing=[PutWrites(THREAD, "", first, "t0", "p", [("a", 2)])])
+        calls.execute(CopyThread(THREAD, "thread-2"))
+        calls.execute(DeleteThread(THREAD))
+        copied = calls.execute(Load("thread-2", "", first))
+        assert copied.writes == [("t0", "a", 2)]
+
+    def test_a_checkpoint_that_is_closed_again_keeps_what_closed_it_first(
+        self, calls: Calls
+    ) -> None:
+        walker = Walker(calls)
+        first = walker.commit({"a": 1}, metadata={"run_id": "one", "step": 0})
+        closing = PutWrites(THREAD, "", first, "t0", "p", [("a", 2)])
+        walker.commit({"a": 2}, closing=[closing], metadata={"run_id": "two", "step": 1})
+        calls.call("delete_for_runs", ["two"])
+        found = walker.load()
+        walker.head, walker.chain, walker.state = first, found.chain, dict(found.values)
+        again = [PutWrites(THREAD, "", first, f"t{n}", "p", [("a", 10 + n)]) for n in (0, 1)]
+        walker.commit({"a": 3}, closing=again)
+        assert walker.load(first).writes == [("t0", "a", 2), ("t1", "a", 11)]
+
+    def test_a_checkpoint_that_is_put_after_it_was_deleted_has_nothing_of_the_first(
+        self, calls: Calls
+    ) -> None:
+        walker = Walker(calls)
+        first = walker.commit({"a": 1}, metadata={"run_id": "one", "step": 0})
+        closing = PutWrites(THREAD, "", first, "t0", "p", [("a", 2)])
+        walker.commit({"a": 2}, closing=[closing], metadata={"run_id": "two", "step": 1})
+        calls.call("delete_for_runs", ["one"])
+        calls.put(config(), {**empty_checkpoint(), "id": first}, {}, {})
+        assert walker.load(first).writes == []
 
     def test_what_cannot_be_stored_is_named_by_its_path_and_nothing_is_stored(
         self, calls: Calls

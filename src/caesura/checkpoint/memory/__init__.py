@@ -234,11 +234,11 @@ class InMemorySaver(EngineSaver):
         return space
 
     def _close_step(self, space: _Space, checkpoint_id: str, closing: bytes) -> None:
-        if checkpoint_id not in space.closed:
-            space.closed[checkpoint_id] = closing
-        else:  # What came after it was deleted.
-            follower = f"{len(space.writes.get(checkpoint_id, ()))}"
-            self._add_writes(space, checkpoint_id, [rows.packed_row(closing, follower)])
+        before = space.closed.get(checkpoint_id)
+        if before is not None:  # What came after it was deleted.
+            number = len(space.writes.get(checkpoint_id, ()))
+            self._add_writes(space, checkpoint_id, [rows.packed_row(before, f"{number}")])
+        space.closed[checkpoint_id] = closing
 
     @staticmethod
     def _insert(space: _Space, row: Row) -> None:
