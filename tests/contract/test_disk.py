@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from tests.contract.records import begin, commit, question, run
 from tests.databases import postgres_saver
 
 import caesura.storage.postgres as driver
+from caesura.checkpoint.operations import PutWrites
 from caesura.checkpoint.sqlite import SqliteSaver
 from caesura.errors import GraphDrained
 from caesura.func import entrypoint, task
 from caesura.graph import START, StateGraph
+from caesura.records.operations import Fenced
 from caesura.storage.sqlite import connect
 from caesura.types import Command, interrupt
 
@@ -107,6 +110,19 @@ def test_on_sqlite_questions_and_answers_wait_for_the_disk_and_steps_do_not(
         graph.invoke(Command(resume="yes"), CONFIG)
     assert holding(said, "UPDATE thread_interrupts SET status") == [True]
     assert holding(said, "INSERT INTO thread_checkpoints") == [False]
+
+
+def test_on_sqlite_what_a_server_asks_waits_for_the_disk_and_its_steps_do_not(
+    sqlite: SqliteSaver,
+) -> None:
+    held = begin(sqlite, run("r"))
+    step, asked = commit("t", "c"), question("q")
+    put = PutWrites("t", "", "c", "task", "p", (), [asked], expected_head="c", sync="now")
+    with told(sqlite) as said:
+        sqlite.execute(Fenced(step, "r", held.attempt))
+        sqlite.execute(Fenced(put, "r", held.attempt))
+    assert holding(said, "INSERT INTO thread_checkpoints") == [False]
+    assert holding(said, "INSERT INTO thread_interrupts") == [True]
 
 
 def test_on_sqlite_both_ends_of_an_effect_wait_for_the_disk(sqlite: SqliteSaver) -> None:
