@@ -15,13 +15,15 @@ from tests.contract.records import begin, commit, question, run
 from tests.databases import postgres_saver
 
 import caesura.storage.postgres as driver
-from caesura.checkpoint.operations import PutWrites
+from caesura.checkpoint.memory import InMemorySaver
+from caesura.checkpoint.operations import Commit, Flush, PutWrites
 from caesura.checkpoint.sqlite import SqliteSaver
-from caesura.errors import GraphDrained
+from caesura.errors import GraphDrained, StaleThreadError
 from caesura.func import entrypoint, task
 from caesura.graph import START, StateGraph
 from caesura.records.operations import Fenced
 from caesura.storage.sqlite import connect
+from caesura.testing.faults import FailingSaver
 from caesura.types import Command, interrupt
 
 FULL, NORMAL = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
@@ -65,6 +67,27 @@ def paying(saver: Any) -> Any:
 
 
 CONFIG: Any = {"configurable": {"thread_id": "t"}}
+
+
+class Refusing(FailingSaver):
+    """Refuses the last step of a run, and all that its tasks left."""
+
+    gone = flushed = False
+
+    def execute(self, op: Any) -> Any:
+        self.gone = self.gone or (isinstance(op, Commit) and op.sync == "usual")
+        self.flushed = isinstance(op, Flush)
+        if self.gone and isinstance(op, (Commit, PutWrites)):
+            raise StaleThreadError("t", op.checkpoint_id, None)
+        return super().execute(op)
+
+
+def test_what_was_stored_lazily_is_made_sure_of_though_the_last_step_is_refused() -> None:
+    saver = Refusing(InMemorySaver())
+    builder = StateGraph(Log).add_node("one", lambda s: {"log": [1]}).add_node("two", lambda s: {})
+    with pytest.raises(StaleThreadError):
+        _in_a_row(builder).compile(checkpointer=saver).invoke({"log": []}, CONFIG)
+    assert saver.gone and saver.flushed
 
 
 # --- SQLite ----------------------------------------------------------------------------------
